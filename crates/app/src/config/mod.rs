@@ -1,0 +1,128 @@
+//! Configuration: embedded defaults, then `twinwright.toml`, then app settings; read whole and checked whole before
+//! the port opens. An unknown key is an error that names the nearest known one.
+
+mod load;
+
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+use twinwright_core::policy::Equipment;
+
+pub use load::{ConfigError, load};
+
+/// The defaults, as a commented file.
+pub const DEFAULTS: &str = include_str!("defaults.toml");
+
+/// Everything that can be set; `defaults.toml` says what each setting means.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// Name of the hub in stored history's paths.
+    pub hub: String,
+    /// Stored history.
+    pub storage: Storage,
+    /// Azure Digital Twins.
+    pub twins: Twins,
+    /// IoT Hub's service side.
+    pub iot_hub: IotHub,
+    /// Scorers.
+    pub scoring: Scoring,
+    /// The `ingest` function.
+    pub ingest: Ingest,
+    /// The `notify` function.
+    pub notify: Notify,
+    /// The `retrain` function.
+    pub retrain: Retrain,
+    /// Logs.
+    pub telemetry: Telemetry,
+    /// Equipment models.
+    pub equipment: Equipment,
+}
+
+/// Section `storage`.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Storage {
+    /// Where history is.
+    pub url: String,
+}
+
+/// Section `twins`.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Twins {
+    /// Endpoint, or empty.
+    pub url: String,
+    /// Token file of the local platform, or empty.
+    pub token_file: PathBuf,
+    /// CA of the local platform, or empty.
+    pub ca_file: PathBuf,
+    /// Patches under way at once.
+    pub parallel: usize,
+}
+
+/// Section `iot_hub`.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct IotHub {
+    /// Host name, or empty.
+    pub host: String,
+    /// Connection string file of the local platform, or empty.
+    pub connection_file: PathBuf,
+    /// CA of the local platform, or empty.
+    pub ca_file: PathBuf,
+}
+
+/// Section `scoring`.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Scoring {
+    /// Folder of scorer components.
+    pub scorers_dir: PathBuf,
+    /// Folder for compiled scorers.
+    pub cache_dir: PathBuf,
+    /// Bound of one call.
+    pub deadline_ms: u64,
+    /// Memory of one scorer instance.
+    pub memory_mb: usize,
+    /// How long a new baseline or scorer may go unnoticed.
+    pub refresh_seconds: u32,
+}
+
+/// Section `ingest`.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Ingest {
+    /// Events of one batch at the most.
+    pub max_batch: usize,
+    /// Segments between two snapshots.
+    pub snapshot_every_segments: u32,
+}
+
+/// Section `notify`.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Notify {
+    /// Where alerts are posted, or empty.
+    pub webhook_url: String,
+    /// File with the signing key.
+    pub webhook_key_file: PathBuf,
+}
+
+/// Section `retrain`.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Retrain {
+    /// History that a new baseline is fitted on.
+    pub window_hours: u32,
+    /// Fewer rows are not fitted.
+    pub min_rows: usize,
+}
+
+/// Section `telemetry`.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Telemetry {
+    /// Filter of log lines.
+    pub log: String,
+}

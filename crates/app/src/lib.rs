@@ -1,0 +1,32 @@
+//! The way of an event: what the functions do, shared by Azure and the local platform; only ports differ.
+//!
+//! | Module | What it is |
+//! |---|---|
+//! | [`config`] | defaults, file, app settings; checked whole before the port opens |
+//! | [`app`] | the parts put together |
+//! | [`partition`] | a partition's state, the pure steps, and `ingest` with its IO |
+//! | [`catalog`] | which scorer and baseline an equipment model uses |
+//! | [`patcher`] | twin updates on their way out |
+//! | [`documents`] | alerts and commands as create-only documents |
+//! | [`respond`] | sending a command to a device |
+//! | [`watch`] | silent devices, twins that lag, commands that wait |
+//! | [`functions`] | the routes that the host calls, and the API |
+//! | [`ports`], [`adapters`] | the outside as traits, and Azure behind them |
+
+pub mod adapters;
+pub mod app;
+pub mod catalog;
+pub mod clock;
+pub mod config;
+pub mod counters;
+pub mod documents;
+pub mod functions;
+pub mod kill;
+pub mod messages;
+pub mod partition;
+pub mod patcher;
+pub mod ports;
+pub mod respond;
+pub mod scores;
+pub mod telemetry;
+pub mod watch;

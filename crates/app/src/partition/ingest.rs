@@ -1,0 +1,452 @@
+//! The way of an event, with its IO: cold start, decode, check, commit, score, decide, reply.
+//!
+//! The commit is the segment. A failure before it fails the invocation, and the host brings the batch again; the
+//! partition's state in memory is then thrown away and rebuilt from what is stored. A failure after it is never
+//! the batch's: what could not be sent is part of the state until it is known to be out.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
+
+use azure_functions_rs_custom_handler::EventHubBatch;
+use bytes::Bytes;
+use tracing::{Instrument, info, info_span, warn};
+use twinwright_core::decode::{Decoded, Origin, RawEvent, Rejected, decode};
+use twinwright_core::frame::{Frame, SequenceRange};
+use twinwright_core::gate::{Arrival, arrival};
+use twinwright_core::time::Micros;
+use twinwright_history::StoreError;
+use twinwright_history::dead_letter::{DeadLetter, DeadLetters};
+use twinwright_history::segment::{SegmentMetadata, Version};
+use twinwright_history::segments::{Outcome, SegmentLog};
+use twinwright_history::snapshot::SnapshotStore;
+use twinwright_history::store::Store;
+
+use super::apply::{Effects, Plant, apply, twin_update};
+use super::check::check;
+use super::scorer::ModelScorer;
+use super::state::{Gap, PartitionState};
+use crate::catalog::Catalog;
+use crate::config::Config;
+use crate::kill;
+use crate::messages::Outputs;
+use crate::patcher::Patcher;
+use crate::scores::ScoreBuffer;
+
+/// Why a batch could not be made durable.
+#[derive(Debug, thiserror::Error)]
+pub enum IngestError {
+    /// Storage did not take or give something before the commit.
+    #[error("partition {partition}: cannot {action}: {cause}")]
+    Storage {
+        /// Partition.
+        partition: u32,
+        /// What was tried.
+        action: &'static str,
+        /// Why not.
+        cause: StoreError,
+    },
+    /// The batch breaks the contract of the trigger.
+    #[error("the batch cannot be used: {0}")]
+    Batch(String),
+}
+
+/// What an invocation did, for the log and the metrics.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Summary {
+    /// Partition.
+    pub partition: u32,
+    /// Events in the batch.
+    pub events: usize,
+    /// Rows committed.
+    pub committed: usize,
+    /// Dead letters.
+    pub dead_lettered: usize,
+    /// Events that had been seen before.
+    pub duplicates: usize,
+}
+
+/// A partition's state and what belongs to it.
+#[derive(Default)]
+struct Slot {
+    state: Option<PartitionState>,
+    scorers: HashMap<Arc<str>, ModelScorer>,
+    segments: u32,
+}
+
+/// The `ingest` function.
+pub struct Ingest {
+    config: Arc<Config>,
+    segments: SegmentLog,
+    dead_letters: DeadLetters,
+    snapshots: SnapshotStore,
+    catalog: Arc<Catalog>,
+    patcher: Option<Patcher>,
+    scores: Arc<ScoreBuffer>,
+    slots: Mutex<HashMap<u32, Arc<tokio::sync::Mutex<Slot>>>>,
+}
+
+impl std::fmt::Debug for Ingest {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        out.debug_struct("Ingest").finish_non_exhaustive()
+    }
+}
+
+impl Ingest {
+    /// Puts the parts together; nothing is read before the first batch.
+    pub fn new(
+        config: Arc<Config>,
+        store: &Store,
+        catalog: Arc<Catalog>,
+        patcher: Option<Patcher>,
+        scores: Arc<ScoreBuffer>,
+    ) -> Self {
+        Self {
+            segments: SegmentLog::new(store.clone(), config.hub.as_str()),
+            dead_letters: DeadLetters::new(store.clone(), config.hub.as_str()),
+            snapshots: SnapshotStore::new(store.clone(), config.hub.as_str()),
+            config,
+            catalog,
+            patcher,
+            scores,
+            slots: Mutex::default(),
+        }
+    }
+
+    /// Takes one batch of one partition to its commit and answers what to send.
+    ///
+    /// # Errors
+    /// [`IngestError`] only where the batch could not be made durable.
+    pub async fn batch(&self, batch: &EventHubBatch, now: Micros) -> Result<(Outputs, Summary), IngestError> {
+        let partition: u32 = batch
+            .partition_id
+            .parse()
+            .map_err(|_| IngestError::Batch(format!("partition id {:?} is no number", batch.partition_id)))?;
+        if batch.len() > self.config.ingest.max_batch {
+            let (events, limit) = (batch.len(), self.config.ingest.max_batch);
+            return Err(IngestError::Batch(format!(
+                "{events} events, ingest.max_batch is {limit}; lower maxEventBatchSize in host.json"
+            )));
+        }
+        let slot = {
+            let mut slots = self.slots.lock().unwrap_or_else(PoisonError::into_inner);
+            Arc::clone(slots.entry(partition).or_default())
+        };
+        let mut slot = slot.lock().await;
+        let span = info_span!("ingest", partition, events = batch.len());
+        let result = self.locked(&mut slot, partition, batch, now).instrument(span).await;
+        if result.is_err() {
+            // Whatever the failed batch changed in memory is not known to be stored.
+            *slot = Slot::default();
+        }
+        result
+    }
+
+    async fn locked(
+        &self,
+        slot: &mut Slot,
+        partition: u32,
+        batch: &EventHubBatch,
+        now: Micros,
+    ) -> Result<(Outputs, Summary), IngestError> {
+        kill::point("received");
+        let mut summary = Summary { partition, events: batch.len(), ..Summary::default() };
+        if slot.state.is_none() {
+            self.cold_start(slot, partition, now).await?;
+        }
+        let mut from = i64::MIN;
+        if let (Some(first), Some(last)) = (batch.events().next(), batch.events().last()) {
+            let range = SequenceRange { first: first.sequence_number(), last: last.sequence_number() };
+            match self.arrive(slot, partition, range, first.enqueued_time_us(), now).await? {
+                Arrival::Replay => from = i64::MAX,
+                Arrival::Overlap { from: new } => from = new,
+                _ => {}
+            }
+        } else {
+            from = i64::MAX;
+        }
+        let state = slot.state.get_or_insert_default();
+        if from == i64::MAX {
+            summary.duplicates = batch.len();
+            return Ok((state.outbox.clone(), summary));
+        }
+        summary.duplicates = batch.events().filter(|event| event.sequence_number() < from).count();
+        let Decoded { mut frame, rejected } = self.decode(state, partition, batch, from);
+        kill::point("decoded");
+        summary.committed = frame.rows();
+        summary.dead_lettered = rejected.len();
+        let versions = self.versions(slot, &frame, now).await;
+        let state = slot.state.get_or_insert_default();
+        let places = check(state, &mut frame, &self.config.equipment);
+        kill::point("checked");
+        if !rejected.is_empty() {
+            for letter in rejected.iter().take(3) {
+                warn!(device = letter.device, sequence = letter.sequence, reason = %letter.reason, "dead letter");
+            }
+            self.dead_letters
+                .write(partition, frame.range, frame.first_enqueued, &letters(partition, rejected))
+                .await
+                .map_err(|cause| IngestError::Storage { partition, action: "store dead letters", cause })?;
+        }
+        kill::point("dead-lettered");
+        let metadata = SegmentMetadata { versions, epoch: state.epoch() };
+        let commit = self
+            .segments
+            .commit(&frame, &metadata)
+            .await
+            .map_err(|cause| IngestError::Storage { partition, action: "store the segment", cause })?;
+        kill::point("committed");
+        if commit.outcome == Outcome::AlreadyStored {
+            // Another instance stored this range first, perhaps decoded with other knowledge: what is stored rules.
+            *slot = Slot::default();
+            self.cold_start(slot, partition, now).await?;
+            summary.duplicates += std::mem::take(&mut summary.committed) + std::mem::take(&mut summary.dead_lettered);
+            let outbox = slot.state.as_ref().map(|state| state.outbox.clone());
+            return Ok((outbox.unwrap_or_default(), summary));
+        }
+        // The arrival of this batch confirms that the reply to the one before was taken.
+        state.outbox = Outputs::default();
+        let started = Instant::now();
+        let (equipment, hub) = (&self.config.equipment, self.config.hub.as_str());
+        let scorers = &mut slot.scorers;
+        let effects =
+            run_blocking(|| apply(state, &frame, &places, scorers, Plant { hub, equipment }));
+        kill::point("decided");
+        self.report(&effects, partition, started);
+        state.outbox = effects.outputs.clone();
+        self.scores.add(&frame, &effects.scores);
+        self.offer(state, &effects.touched, partition, now);
+        kill::point("patches-offered");
+        slot.segments += 1;
+        if slot.segments >= self.config.ingest.snapshot_every_segments {
+            self.snapshot(slot, partition).await;
+        }
+        kill::point("replying");
+        Ok((effects.outputs, summary))
+    }
+
+    /// Brings the state to where the batch begins, and says what of it is new.
+    async fn arrive(
+        &self,
+        slot: &mut Slot,
+        partition: u32,
+        range: SequenceRange,
+        first_enqueued: Micros,
+        now: Micros,
+    ) -> Result<Arrival, IngestError> {
+        let decide = |slot: &Slot| {
+            arrival(slot.state.as_ref().and_then(|state| state.position.as_ref()), range, first_enqueued)
+        };
+        let mut decision = decide(slot);
+        if let Arrival::Ahead { .. } = decision {
+            self.catch_up(slot, partition, now).await?;
+            decision = decide(slot);
+        }
+        let state = slot.state.get_or_insert_default();
+        match decision {
+            Arrival::Ahead { missing } => {
+                warn!(partition, first = missing.first, last = missing.last, "gap: no segment holds these events");
+                state.add_gap(Gap { range: missing, before: first_enqueued, epoch: state.epoch() });
+                Ok(Arrival::Next)
+            }
+            Arrival::NewEpoch => {
+                warn!(partition, first = range.first, "the hub was re-created: sequence numbers began anew");
+                new_epoch(state);
+                Ok(Arrival::Next)
+            }
+            decision => Ok(decision),
+        }
+    }
+
+    fn decode(&self, state: &PartitionState, partition: u32, batch: &EventHubBatch, from: i64) -> Decoded {
+        let new = || batch.events().filter(move |event| event.sequence_number() >= from);
+        let first = new().next();
+        let range = SequenceRange {
+            first: first.as_ref().map_or(0, |event| event.sequence_number()),
+            last: batch.events().last().map_or(0, |event| event.sequence_number()),
+        };
+        let first_enqueued = first.map_or(0, |event| event.enqueued_time_us());
+        let events = new().map(|event| RawEvent {
+            sequence: event.sequence_number(),
+            enqueued: event.enqueued_time_us(),
+            device: event.device_id(),
+            source: event.message_source(),
+            body: event.body(),
+            properties: event.properties_json(),
+        });
+        let is_signal = |name: &str| state.is_signal(name, &self.config.equipment);
+        decode(Origin { partition, range, first_enqueued }, events, &is_signal)
+    }
+
+    /// Makes the scorers of the frame's models current, and names the versions that will score it.
+    async fn versions(&self, slot: &mut Slot, frame: &Frame, now: Micros) -> BTreeMap<String, Version> {
+        let mut versions = BTreeMap::new();
+        for device in &frame.devices {
+            let model = self.config.equipment.model_of(device);
+            if versions.contains_key(model) {
+                continue;
+            }
+            if let Some(selected) = self.catalog.current(model, now).await {
+                let stale = slot.scorers.get(model).is_none_or(|scorer| scorer.version != selected.version);
+                if stale && let Some(scorer) = selected.prepare() {
+                    info!(model, scorer = scorer.version.scorer, baseline = scorer.version.baseline, "scorer in use");
+                    slot.scorers.insert(Arc::from(model), scorer);
+                }
+                versions.insert(model.to_owned(), selected.version.clone());
+            } else {
+                slot.scorers.remove(model);
+            }
+        }
+        versions
+    }
+
+    /// Loads the newest snapshot and replays what came after it.
+    async fn cold_start(&self, slot: &mut Slot, partition: u32, now: Micros) -> Result<(), IngestError> {
+        let snapshot = self
+            .snapshots
+            .latest(partition)
+            .await
+            .map_err(|cause| IngestError::Storage { partition, action: "read the snapshot", cause })?;
+        slot.state = Some(snapshot.and_then(|s| PartitionState::from_snapshot(&s.bytes)).unwrap_or_default());
+        self.catch_up(slot, partition, now).await
+    }
+
+    /// Replays the segments that the state has not seen, with the versions that scored them.
+    async fn catch_up(&self, slot: &mut Slot, partition: u32, now: Micros) -> Result<(), IngestError> {
+        let storage = |action| move |cause| IngestError::Storage { partition, action, cause };
+        let mut state = slot.state.take().unwrap_or_default();
+        let since = state.position.map(|position| position.enqueued);
+        let mut names =
+            self.segments.after(partition, i64::MIN, since).await.map_err(storage("list the segments"))?;
+        names.sort_by_key(|name| (name.first_enqueued, name.first));
+        let mut scorers: HashMap<Arc<str>, ModelScorer> = HashMap::new();
+        let mut replayed = 0_u32;
+        for name in names {
+            let range = SequenceRange { first: name.first, last: name.last };
+            let decision = arrival(state.position.as_ref(), range, name.first_enqueued);
+            if decision == Arrival::Replay {
+                continue;
+            }
+            let (mut frame, metadata) =
+                self.segments.load(&name).await.map_err(storage("read a segment"))?;
+            match decision {
+                Arrival::Overlap { from } => frame.start_at(from),
+                Arrival::Ahead { missing } => {
+                    state.add_gap(Gap { range: missing, before: name.first_enqueued, epoch: state.epoch() });
+                }
+                Arrival::NewEpoch => new_epoch(&mut state),
+                Arrival::Next | Arrival::Replay => {}
+            }
+            for (model, version) in &metadata.versions {
+                if scorers.get(model.as_str()).is_none_or(|scorer| scorer.version != *version)
+                    && let Some(scorer) = self.catalog.exact(model, version).await.and_then(|s| s.prepare())
+                {
+                    scorers.insert(Arc::from(model.as_str()), scorer);
+                }
+            }
+            scorers.retain(|model, _| metadata.versions.contains_key(&**model));
+            let places = check(&mut state, &mut frame, &self.config.equipment);
+            let plant = Plant { hub: &self.config.hub, equipment: &self.config.equipment };
+            let effects = run_blocking(|| apply(&mut state, &frame, &places, &mut scorers, plant));
+            self.scores.add(&frame, &effects.scores);
+            state.outbox = effects.outputs;
+            replayed += 1;
+        }
+        if replayed > 0 {
+            info!(partition, segments = replayed, "replayed after a cold start");
+            let behind = (0_u32..).zip(&state.devices).filter(|(_, device)| device.updated > device.patched);
+            let behind: Vec<u32> = behind.map(|(at, _)| at).collect();
+            self.offer(&mut state, &behind, partition, now);
+        }
+        slot.segments = slot.segments.saturating_add(replayed);
+        slot.scorers = scorers;
+        slot.state = Some(state);
+        Ok(())
+    }
+
+    /// Hands the newest of the touched twins to the patcher, and takes back what has gone out.
+    fn offer(&self, state: &mut PartitionState, touched: &[u32], partition: u32, now: Micros) {
+        let Some(patcher) = &self.patcher else { return };
+        for (twin, sequence) in patcher.take_confirmed(partition) {
+            if let Some(device) = state.device_mut(&twin) {
+                device.patched = device.patched.max(sequence);
+            }
+        }
+        let updates =
+            touched.iter().map(|&at| twin_update(state, &state.devices[at as usize], partition));
+        patcher.offer(updates, now);
+    }
+
+    fn report(&self, effects: &Effects, partition: u32, started: Instant) {
+        for (model, error) in &effects.failures {
+            warn!(partition, model = &**model, %error, "scorer failed, the stand-in scored");
+        }
+        for alert in &effects.outputs.alerts {
+            info!(partition, alert = alert.id, device = alert.device, "{}", alert.summary());
+        }
+        tracing::debug!(partition, micros = started.elapsed().as_micros(), "scored and decided");
+    }
+
+    async fn snapshot(&self, slot: &mut Slot, partition: u32) {
+        slot.segments = 0;
+        let Some(state) = &slot.state else { return };
+        let Some(position) = state.position else { return };
+        match state.to_snapshot() {
+            Ok(bytes) => {
+                let saved =
+                    self.snapshots.save(partition, position.epoch, position.sequence, Bytes::from(bytes)).await;
+                // A snapshot only saves time: the segments hold everything.
+                if let Err(error) = saved {
+                    warn!(partition, %error, "no snapshot; a cold start will replay more");
+                }
+            }
+            Err(error) => warn!(partition, %error, "no snapshot; a cold start will replay more"),
+        }
+        kill::point("snapshot");
+    }
+
+    /// Rebuilds a partition's state as a cold start would, for reading: nothing is sent or stored.
+    ///
+    /// # Errors
+    /// [`IngestError::Storage`].
+    pub async fn rebuild(&self, partition: u32, now: Micros) -> Result<PartitionState, IngestError> {
+        let mut slot = Slot::default();
+        self.cold_start(&mut slot, partition, now).await?;
+        Ok(slot.state.unwrap_or_default())
+    }
+}
+
+/// Sequence numbers began anew: what is known of the devices stays, the position does not.
+fn new_epoch(state: &mut PartitionState) {
+    let epoch = state.epoch() + 1;
+    let enqueued = state.position.map_or(Micros::MIN, |position| position.enqueued);
+    // `i64::MIN` is below every number, so that the next range is ahead of it without being a gap.
+    state.position = Some(twinwright_core::gate::Position { sequence: i64::MIN, enqueued, epoch });
+    for device in &mut state.devices {
+        device.updated = -1;
+        device.patched = -1;
+    }
+}
+
+/// Runs work that may take long on this thread, and lets the runtime move the other tasks to another one.
+pub(crate) fn run_blocking<T>(work: impl FnOnce() -> T) -> T {
+    match tokio::runtime::Handle::try_current().map(|handle| handle.runtime_flavor()) {
+        Ok(tokio::runtime::RuntimeFlavor::MultiThread) => tokio::task::block_in_place(work),
+        _ => work(),
+    }
+}
+
+/// Dead letters as they are stored: with everything needed to send them again.
+fn letters(partition: u32, rejected: Vec<Rejected>) -> Vec<DeadLetter> {
+    let letter = |rejected: Rejected| DeadLetter {
+        partition,
+        sequence: rejected.sequence,
+        enqueued: rejected.enqueued,
+        device: rejected.device,
+        code: rejected.reason.code().to_owned(),
+        reason: rejected.reason.to_string(),
+        body: Bytes::from(rejected.body),
+        properties: serde_json::from_str(&rejected.properties).unwrap_or_default(),
+    };
+    rejected.into_iter().map(letter).collect()
+}

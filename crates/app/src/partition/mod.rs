@@ -1,0 +1,11 @@
+//! A partition's state and the steps that change it. [`state`] is what a snapshot holds; [`check`] and [`apply`] are
+//! the pure steps 2 and 4 to 6; [`ingest`] brings the IO: cold start, commit, reply.
+
+pub mod apply;
+pub mod check;
+pub mod ingest;
+pub mod scorer;
+pub mod state;
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,84 @@
+//! The scorer that a partition uses for an equipment model, and what happens when it fails.
+
+use std::sync::Arc;
+
+use twinwright_core::scoring::{ScoreBatch, Scored, Scorer, ScorerError, check_answer};
+use twinwright_history::segment::Version;
+
+/// After so many failed batches in a row a scorer is left out until it is replaced.
+const MAX_FAILURES: u32 = 3;
+/// Bytes of scorer state a device may have.
+pub const MAX_STATE: usize = 64 * 1024;
+
+/// A prepared scorer with its stand-in.
+pub struct ModelScorer {
+    /// Which one it is.
+    pub version: Version,
+    /// Key of the device states it writes: a state of another scorer or baseline is not handed to it.
+    pub key: Arc<str>,
+    /// The baseline's signals, in its order.
+    pub signals: Arc<[Arc<str>]>,
+    /// What the baseline expects of each signal.
+    pub expected: Vec<f64>,
+    /// The scorer; `None` when it could not be loaded.
+    pub scorer: Option<Box<dyn Scorer>>,
+    /// The built-in scorer that stands in.
+    pub stand_in: Box<dyn Scorer>,
+    /// Failed batches in a row.
+    pub failures: u32,
+}
+
+impl std::fmt::Debug for ModelScorer {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        out.debug_struct("ModelScorer").field("version", &self.version).field("failures", &self.failures).finish()
+    }
+}
+
+/// Who scored.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Who {
+    /// The scorer.
+    Scorer,
+    /// The stand-in.
+    StandIn,
+}
+
+/// An answer and what went wrong before it.
+pub struct Outcome {
+    /// The answer, if there is any.
+    pub answer: Option<(Who, Scored)>,
+    /// Why the scorer did not answer.
+    pub error: Option<ScorerError>,
+}
+
+impl ModelScorer {
+    /// Whether the scorer itself will be asked.
+    pub fn is_trusted(&self) -> bool {
+        self.scorer.is_some() && self.failures < MAX_FAILURES
+    }
+
+    /// Scores with the scorer, or with the stand-in and its states when that fails.
+    pub fn score(&mut self, batch: &ScoreBatch<'_>, stand_in: &ScoreBatch<'_>) -> Outcome {
+        let mut error = None;
+        if self.failures < MAX_FAILURES
+            && let Some(scorer) = &mut self.scorer
+        {
+            let answer = scorer.score(batch).and_then(|answer| match check_answer(batch, &answer, MAX_STATE) {
+                Ok(()) => Ok(answer),
+                Err(cause) => Err(ScorerError::Contract { scorer: scorer.id().to_owned(), cause }),
+            });
+            match answer {
+                Ok(answer) => {
+                    self.failures = 0;
+                    return Outcome { answer: Some((Who::Scorer, answer)), error: None };
+                }
+                Err(cause) => {
+                    self.failures += 1;
+                    error = Some(cause);
+                }
+            }
+        }
+        let answer = self.stand_in.score(stand_in).ok().filter(|a| check_answer(stand_in, a, MAX_STATE).is_ok());
+        Outcome { answer: answer.map(|answer| (Who::StandIn, answer)), error }
+    }
+}

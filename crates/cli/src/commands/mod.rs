@@ -1,0 +1,17 @@
+//! What the commands do.
+
+mod alerts;
+mod doctor;
+mod hub;
+mod local;
+mod replay;
+pub mod train;
+mod twins;
+
+pub use alerts::alerts;
+pub use doctor::doctor;
+pub use hub::hub;
+pub use local::{simulate, up};
+pub use replay::replay;
+pub use train::train;
+pub use twins::twins;

@@ -1,0 +1,147 @@
+//! Does a JSON value fit a schema?
+
+use serde_json::Value;
+
+use crate::element::{EnumValues, Primitive, Schema};
+use crate::time;
+
+/// Most faults reported for one value.
+const MOST_FAULTS: usize = 50;
+/// Longest text value, in bytes ("Azure Digital Twins service limits").
+const LONGEST_TEXT: usize = 4096;
+
+/// What is wrong with a value, and where.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("'{path}' {message}")]
+pub struct Fault {
+    /// JSON pointer into the value; empty for the value itself.
+    pub path: String,
+    /// What is wrong, and what was expected.
+    pub message: String,
+}
+
+/// Checks a value against a resolved schema. An empty list means that it fits.
+pub fn validate_value(schema: &Schema, value: &Value) -> Vec<Fault> {
+    let mut faults = Vec::new();
+    check(schema, value, "", &mut faults);
+    faults
+}
+
+fn check(schema: &Schema, value: &Value, path: &str, faults: &mut Vec<Fault>) {
+    if faults.len() >= MOST_FAULTS {
+        return;
+    }
+    let mut fault = |message: String| faults.push(Fault { path: path.to_owned(), message });
+    match schema {
+        Schema::Primitive(primitive) => {
+            if let Some(message) = primitive_fault(*primitive, value) {
+                fault(message);
+            }
+        }
+        Schema::Geospatial(shape) => {
+            let named = value
+                .get("type")
+                .and_then(Value::as_str)
+                .is_some_and(|name| name.eq_ignore_ascii_case(shape));
+            if !named || !value.get("coordinates").is_some_and(Value::is_array) {
+                fault(format!("must be a GeoJSON object of type '{shape}' with coordinates"));
+            }
+        }
+        Schema::Enum(enumeration) => {
+            let fits = match &enumeration.values {
+                EnumValues::Integers(list) => value
+                    .as_i64()
+                    .is_some_and(|given| list.iter().any(|(_, value)| i64::from(*value) == given)),
+                EnumValues::Strings(list) => {
+                    value.as_str().is_some_and(|given| list.iter().any(|(_, value)| value == given))
+                }
+            };
+            if !fits {
+                let admitted: Vec<String> = match &enumeration.values {
+                    EnumValues::Integers(list) => {
+                        list.iter().take(20).map(|(_, value)| value.to_string()).collect()
+                    }
+                    EnumValues::Strings(list) => {
+                        list.iter().take(20).map(|(_, value)| format!("'{value}'")).collect()
+                    }
+                };
+                fault(format!("must be one of {}, and is {}", admitted.join(", "), kind_of(value)));
+            }
+        }
+        Schema::Array(element) => match value {
+            Value::Array(list) => {
+                for (index, entry) in list.iter().enumerate() {
+                    check(element, entry, &format!("{path}/{index}"), faults);
+                }
+            }
+            _ => fault(format!("must be an array, and is {}", kind_of(value))),
+        },
+        Schema::Map(inner) => match value {
+            Value::Object(map) => {
+                for (key, entry) in map {
+                    check(inner, entry, &format!("{path}/{}", escape(key)), faults);
+                }
+            }
+            _ => fault(format!("must be an object of keys and values, and is {}", kind_of(value))),
+        },
+        Schema::Object(fields) => match value {
+            Value::Object(map) => {
+                for (key, entry) in map {
+                    let path = format!("{path}/{}", escape(key));
+                    match fields.iter().find(|field| field.name == *key) {
+                        Some(field) => check(&field.schema, entry, &path, faults),
+                        None => faults.push(Fault {
+                            path,
+                            message: "is no field of this object: remove it or correct its name".into(),
+                        }),
+                    }
+                }
+            }
+            _ => fault(format!("must be an object, and is {}", kind_of(value))),
+        },
+        // Resolution has replaced all of them; a set built by hand must not be let through unchecked.
+        Schema::Reference(id) => fault(format!("has the unresolved schema '{id}'")),
+    }
+}
+
+fn primitive_fault(primitive: Primitive, value: &Value) -> Option<String> {
+    let text = |check: fn(&str) -> bool| value.as_str().is_some_and(check);
+    let fits = match primitive {
+        Primitive::Boolean => value.is_boolean(),
+        Primitive::Date => text(time::is_date),
+        Primitive::DateTime => text(time::is_date_time),
+        Primitive::Duration => text(time::is_duration),
+        Primitive::Time => text(time::is_time),
+        Primitive::Double => value.is_number(),
+        Primitive::Float => value.as_f64().is_some_and(|number| number.abs() <= f64::from(f32::MAX)),
+        Primitive::Integer => value.as_i64().is_some_and(|number| i32::try_from(number).is_ok()),
+        Primitive::Long => value.as_i64().is_some(),
+        Primitive::String => match value.as_str() {
+            Some(text) if text.len() > LONGEST_TEXT => {
+                return Some(format!("has {} bytes of text: {LONGEST_TEXT} are the most", text.len()));
+            }
+            text => text.is_some(),
+        },
+    };
+    if fits {
+        None
+    } else {
+        Some(format!("must be of schema '{}', and is {}", primitive.term(), kind_of(value)))
+    }
+}
+
+fn kind_of(value: &Value) -> String {
+    match value {
+        Value::Null => "null".into(),
+        Value::Bool(flag) => format!("the boolean {flag}"),
+        Value::Number(number) => format!("the number {number}"),
+        Value::String(text) if text.chars().count() <= 40 => format!("the text '{text}'"),
+        Value::String(_) => "a long text".into(),
+        Value::Array(_) => "an array".into(),
+        Value::Object(_) => "an object".into(),
+    }
+}
+
+fn escape(key: &str) -> String {
+    key.replace('~', "~0").replace('/', "~1")
+}

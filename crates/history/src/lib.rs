@@ -1,0 +1,36 @@
+//! Stored history of Twinwright, and the only crate that knows Parquet, Arrow and object stores.
+//!
+//! Everything here rests on one primitive, the create-only PUT of [`store::Store::create`]: a batch becomes a
+//! segment under a name that follows from the batch alone ([`segments::SegmentLog`]), agreement between instances is
+//! the next numbered document ([`numbered::NumberedDocuments`]), and nothing is ever changed in place. What can be
+//! rebuilt from the segments (snapshots, score files) lies beside them under its own prefix.
+//!
+//! | Module | What it keeps |
+//! |---|---|
+//! | [`store`] | objects in a folder, in memory, on Azure Blob Storage or Azurite |
+//! | [`numbered`] | documents `{prefix}/000000123.json`; the highest number rules |
+//! | [`names`] | what a segment's name says, written and read |
+//! | [`segment`] | a frame as Parquet bytes, and back |
+//! | [`segments`] | commit, replay and range reads over segments |
+//! | [`dead_letter`] | events that could not be read, with the reason and the whole body |
+//! | [`snapshot`] | state of a partition, named by its last sequence number |
+//! | [`scores`] | scores of a segment's rows |
+
+#[cfg(any(test, feature = "conformance"))]
+pub mod conformance;
+mod coverage;
+pub mod dead_letter;
+mod error;
+pub mod names;
+pub mod numbered;
+pub mod quality;
+mod rows;
+pub mod scores;
+pub mod segment;
+pub mod segments;
+pub mod snapshot;
+pub mod store;
+#[cfg(test)]
+mod testing;
+
+pub use error::StoreError;

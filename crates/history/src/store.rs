@@ -1,0 +1,231 @@
+//! Objects under paths, created once and never changed: a folder, memory, Azure Blob Storage or Azurite.
+
+mod azure;
+mod folder;
+mod url;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use futures::StreamExt;
+use futures::stream::BoxStream;
+use object_store::path::Path;
+use object_store::{ObjectStore, ObjectStoreExt, PutMode, PutOptions};
+use twinwright_core::time::Micros;
+
+use crate::StoreError;
+
+pub use azure::{AzureConfig, AzureCredentialKind, BlobTokens, parse_connection_string};
+
+/// Larger objects are not read: nothing that this crate writes comes near.
+const LARGEST_OBJECT: u64 = 512 << 20;
+
+/// Whether a create-only write found its name free.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Created {
+    /// It was free; the object is stored.
+    New,
+    /// An object of this name was there and is unchanged.
+    AlreadyThere,
+}
+
+/// One listed object.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Entry {
+    /// Full path from the store's root.
+    pub path: String,
+    /// Bytes.
+    pub size: u64,
+    /// When it was written, by the store's clock.
+    pub modified: Micros,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    Folder,
+    Memory,
+    Azure,
+}
+
+/// A place for objects; clones share it.
+#[derive(Clone, Debug)]
+pub struct Store {
+    objects: Arc<dyn ObjectStore>,
+    kind: Kind,
+    root: Option<PathBuf>,
+    azure: Option<Arc<AzureConfig>>,
+}
+
+impl Store {
+    /// Objects in memory, gone with the last clone.
+    pub fn memory() -> Self {
+        let objects = Arc::new(object_store::memory::InMemory::new());
+        Self { objects, kind: Kind::Memory, root: None, azure: None }
+    }
+
+    /// Stores the bytes if the name is free. The object appears whole or not at all, and is durable on return.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`] leaves open whether it landed: call again, [`Created::AlreadyThere`] is success.
+    pub async fn create(&self, path: &str, bytes: Bytes) -> Result<Created, StoreError> {
+        let location = parse(path)?;
+        let options = PutOptions::from(PutMode::Create);
+        match self.objects.put_opts(&location, bytes.into(), options).await {
+            Ok(_) => {
+                if let Some(root) = &self.root {
+                    folder::restrict_file(&root.join(path));
+                }
+                Ok(Created::New)
+            }
+            Err(error @ object_store::Error::AlreadyExists { .. }) => {
+                if self.kind == Kind::Azure && !azure::is_taken(&error.to_string()) {
+                    return Err(StoreError::Unavailable { path: path.to_owned(), cause: error.to_string() });
+                }
+                Ok(Created::AlreadyThere)
+            }
+            Err(error) => Err(StoreError::from_object_store(path, &error)),
+        }
+    }
+
+    /// The object's bytes, or `None` where there is no such object.
+    ///
+    /// # Errors
+    /// [`StoreError`]; an object above 512 MiB is [`StoreError::Corrupt`].
+    pub async fn read(&self, path: &str) -> Result<Option<Bytes>, StoreError> {
+        let failed = |error: &object_store::Error| StoreError::from_object_store(path, error);
+        let found = match self.objects.get(&parse(path)?).await {
+            Ok(found) => found,
+            Err(error @ object_store::Error::NotFound { .. }) => {
+                let text = error.to_string();
+                return if text.contains("ContainerNotFound") { Err(failed(&error)) } else { Ok(None) };
+            }
+            Err(error) => return Err(failed(&error)),
+        };
+        if found.meta.size > LARGEST_OBJECT {
+            let cause = format!("{} bytes, more than anything stored here has", found.meta.size);
+            return Err(StoreError::corrupt(path, cause));
+        }
+        found.bytes().await.map(Some).map_err(|error| failed(&error))
+    }
+
+    /// At most `limit` objects below the folder `prefix`, by name, those behind `after` only (a full path; it need not
+    /// exist). Ask again with the last path to page on.
+    ///
+    /// # Errors
+    /// [`StoreError`]
+    pub async fn list(
+        &self,
+        prefix: &str,
+        after: Option<&str>,
+        limit: usize,
+    ) -> Result<Vec<Entry>, StoreError> {
+        let mut entries = Vec::new();
+        let mut found = self.entries(prefix, after)?;
+        while let Some(entry) = found.next().await {
+            entries.push(entry?);
+            // A blob service lists by name and can stop; a folder does not, so the smallest names are kept.
+            if self.kind == Kind::Azure && entries.len() >= limit {
+                break;
+            }
+            if entries.len() >= limit.saturating_mul(2).max(1024) {
+                sort_and_cut(&mut entries, limit);
+            }
+        }
+        sort_and_cut(&mut entries, limit);
+        Ok(entries)
+    }
+
+    /// All objects below the folder `prefix` that come behind `after`, one by one, in no promised order.
+    ///
+    /// # Errors
+    /// [`StoreError::Invalid`] for a path that no object can have; the stream's items may fail too.
+    pub fn entries(
+        &self,
+        prefix: &str,
+        after: Option<&str>,
+    ) -> Result<BoxStream<'static, Result<Entry, StoreError>>, StoreError> {
+        let folder = parse(prefix)?;
+        let listed = match after {
+            Some(after) => self.objects.list_with_offset(Some(&folder), &parse(after)?),
+            None => self.objects.list(Some(&folder)),
+        };
+        let prefix = prefix.to_owned();
+        // Azurite ignores the start of a listing, so it is checked here again.
+        let after = after.map(str::to_owned);
+        let entries = listed.filter_map(move |found| {
+            let entry = match found {
+                Ok(meta) if after.as_deref().is_some_and(|after| meta.location.as_ref() <= after) => None,
+                Ok(meta) => Some(Ok(Entry {
+                    path: meta.location.to_string(),
+                    size: meta.size,
+                    modified: meta.last_modified.timestamp_micros(),
+                })),
+                Err(object_store::Error::NotFound { source, .. })
+                    if !source.to_string().contains("ContainerNotFound") =>
+                {
+                    None
+                }
+                Err(error) => Some(Err(StoreError::from_object_store(&prefix, &error))),
+            };
+            futures::future::ready(entry)
+        });
+        Ok(entries.boxed())
+    }
+
+    /// Full paths of the folders directly below `prefix`, sorted.
+    ///
+    /// # Errors
+    /// [`StoreError`]
+    pub async fn folders(&self, prefix: &str) -> Result<Vec<String>, StoreError> {
+        match self.objects.list_with_delimiter(Some(&parse(prefix)?)).await {
+            Ok(found) => {
+                let mut folders: Vec<String> =
+                    found.common_prefixes.iter().map(ToString::to_string).collect();
+                folders.sort_unstable();
+                Ok(folders)
+            }
+            Err(error) => Err(StoreError::from_object_store(prefix, &error)),
+        }
+    }
+
+    /// Deletes the object; one that is not there is deleted already.
+    ///
+    /// # Errors
+    /// [`StoreError`]
+    pub async fn delete(&self, path: &str) -> Result<(), StoreError> {
+        match self.objects.delete(&parse(path)?).await {
+            Ok(()) | Err(object_store::Error::NotFound { .. }) => Ok(()),
+            Err(error) => Err(StoreError::from_object_store(path, &error)),
+        }
+    }
+
+    /// Makes the container where there is none yet; nothing to do for a folder or memory.
+    ///
+    /// # Errors
+    /// [`StoreError`]
+    pub async fn prepare(&self) -> Result<(), StoreError> {
+        match &self.azure {
+            Some(config) => azure::create_container(config).await,
+            None => Ok(()),
+        }
+    }
+}
+
+fn sort_and_cut(entries: &mut Vec<Entry>, limit: usize) {
+    entries.sort_unstable_by(|a, b| a.path.cmp(&b.path));
+    entries.truncate(limit);
+}
+
+/// Object paths are ours, so one that a store would have to escape is a mistake of the caller.
+fn parse(path: &str) -> Result<Path, StoreError> {
+    let error = |cause: String| StoreError::invalid(format!("{path} is no valid object path ({cause})"));
+    if path.starts_with('/') || path.ends_with('/') {
+        return Err(error("it starts or ends with /".to_owned()));
+    }
+    // Such names are the folder's own half-written files.
+    if path.contains('#') {
+        return Err(error("it contains #".to_owned()));
+    }
+    Path::parse(path).map_err(|cause| error(cause.to_string()))
+}

@@ -1,0 +1,272 @@
+//! The baseline: what training learnt of one equipment, as a versioned JSON document.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use crate::linear;
+
+/// The document format this code reads and writes.
+pub const FORMAT: u32 = 1;
+/// Signals that one baseline may have: the precision matrix grows with the square.
+pub const MAX_SIGNALS: usize = 256;
+/// Regimes that one baseline may have: a regime's index is one byte of the scorers' state.
+pub const MAX_REGIMES: usize = 64;
+/// Rows of the window at most: the window is part of every device's state.
+pub const MAX_WINDOW: usize = 1_000;
+
+/// What training learnt: regimes, their normal values, and the alarm limit of each scorer.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Baseline {
+    /// Document format, [`FORMAT`].
+    pub format: u32,
+    /// `<equipment>/<n>`, unique and ascending.
+    pub id: String,
+    /// Equipment (or equipment model) it was fitted for.
+    pub equipment: String,
+    /// When it was made, ISO 8601 UTC.
+    pub created: String,
+    /// The rows it was fitted and calibrated on.
+    pub window: TrainingWindow,
+    /// SHA-256 over the training rows, hexadecimal.
+    pub data_hash: String,
+    /// Signals in the order of every vector and matrix below: S of them.
+    pub signals: Vec<String>,
+    /// Scorers that can read this document.
+    pub scorers: Vec<String>,
+    /// Signals that choose the regime; may be empty.
+    #[serde(default)]
+    pub settings: Vec<String>,
+    /// At least one regime.
+    pub regimes: Vec<Regime>,
+    /// Rows of the moving window of `smoothed-mahalanobis`.
+    #[serde(default = "default_window")]
+    pub window_rows: usize,
+    /// Weight of the newest row in `ewma-chart`, above 0, at most 1.
+    #[serde(default = "default_alpha")]
+    pub ewma_alpha: f64,
+    /// A device's state starts anew after a gap in event time longer than this.
+    #[serde(default = "default_gap")]
+    pub gap_reset_seconds: f64,
+    /// Raw score at which each scorer's calibrated score is 1.0.
+    pub limits: BTreeMap<String, f64>,
+    /// Free figures of training and evaluation.
+    #[serde(default)]
+    pub metrics: BTreeMap<String, f64>,
+    /// Free text for people.
+    #[serde(default)]
+    pub note: String,
+}
+
+/// The rows a baseline was made of.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TrainingWindow {
+    /// Event time of the first row, ISO 8601 UTC.
+    pub from: String,
+    /// Event time of the last row, ISO 8601 UTC.
+    pub to: String,
+    /// Number of rows.
+    pub rows: u64,
+}
+
+/// Normal behaviour within one operating regime.
+///
+/// A row's residual is `r = (value - mean) / deviation`, each capped at ±[`crate::ROW_CAP`].
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Regime {
+    /// Centre of each setting.
+    #[serde(default)]
+    pub centre: Vec<f64>,
+    /// Scale of each setting: the nearest centre in `(value - centre) / scale` is the row's regime.
+    #[serde(default)]
+    pub scale: Vec<f64>,
+    /// Share of the training rows, 0 to 1.
+    pub weight: f64,
+    /// Mean of each signal, in its own unit (S).
+    pub mean: Vec<f64>,
+    /// Standard deviation of each signal, in its own unit (S), positive.
+    pub deviation: Vec<f64>,
+    /// Inverse covariance (S × S, row-major) of the window mean of the residuals.
+    pub precision: Vec<f64>,
+    /// Standard deviation of the EWMA of each signal's residuals (S), positive.
+    pub ewma_deviation: Vec<f64>,
+}
+
+/// Why a baseline cannot be used.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum BaselineError {
+    /// It is not JSON of this shape.
+    Json(String),
+    /// Its format is of another version.
+    Format(u32),
+    /// A field breaks a rule.
+    Field {
+        /// Which field.
+        field: String,
+        /// What is wrong with it.
+        problem: String,
+    },
+    /// It has no limit for this scorer.
+    NoLimit(String),
+}
+
+impl fmt::Display for BaselineError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Json(cause) => write!(f, "the baseline is not a readable document: {cause}"),
+            Self::Format(format) => {
+                write!(f, "the baseline has format {format}, this version reads {FORMAT}; train a new one")
+            }
+            Self::Field { field, problem } => write!(f, "the baseline's {field} {problem}"),
+            Self::NoLimit(scorer) => {
+                write!(f, "the baseline has no limit for scorer {scorer}; train a new one with it")
+            }
+        }
+    }
+}
+
+impl std::error::Error for BaselineError {}
+
+impl Baseline {
+    /// Reads and checks a document.
+    ///
+    /// # Errors
+    /// [`BaselineError`] names the field and the rule.
+    pub fn from_json(json: &[u8]) -> Result<Self, BaselineError> {
+        let baseline: Self =
+            serde_json::from_slice(json).map_err(|error| BaselineError::Json(error.to_string()))?;
+        baseline.validate()?;
+        Ok(baseline)
+    }
+
+    /// Writes the document; the same baseline gives the same bytes.
+    ///
+    /// # Errors
+    /// [`BaselineError::Json`] where a number cannot be written (it is not finite).
+    pub fn to_json(&self) -> Result<Vec<u8>, BaselineError> {
+        serde_json::to_vec_pretty(self).map_err(|error| BaselineError::Json(error.to_string()))
+    }
+
+    /// Number of signals S.
+    pub fn width(&self) -> usize {
+        self.signals.len()
+    }
+
+    /// The limit of a scorer.
+    ///
+    /// # Errors
+    /// [`BaselineError::NoLimit`].
+    pub fn limit(&self, scorer: &str) -> Result<f64, BaselineError> {
+        self.limits.get(scorer).copied().ok_or_else(|| BaselineError::NoLimit(scorer.to_owned()))
+    }
+
+    /// Where each setting stands among the signals.
+    ///
+    /// # Errors
+    /// [`BaselineError::Field`] where a setting is not a signal.
+    pub fn setting_columns(&self) -> Result<Vec<usize>, BaselineError> {
+        let column = |setting: &String| {
+            self.signals
+                .iter()
+                .position(|signal| signal == setting)
+                .ok_or_else(|| wrong("settings", format!("name {setting}, which is not among its signals")))
+        };
+        self.settings.iter().map(column).collect()
+    }
+
+    /// Checks sizes, ranges and that every precision matrix is positive definite.
+    ///
+    /// # Errors
+    /// The first rule that is broken.
+    pub fn validate(&self) -> Result<(), BaselineError> {
+        if self.format != FORMAT {
+            return Err(BaselineError::Format(self.format));
+        }
+        let width = self.width();
+        if width == 0 || width > MAX_SIGNALS {
+            return Err(wrong("signals", format!("are {width}, must be 1 to {MAX_SIGNALS}")));
+        }
+        let mut names: Vec<&String> = self.signals.iter().collect();
+        names.sort();
+        if let Some(pair) = names.windows(2).find(|pair| pair[0] == pair[1]) {
+            return Err(wrong("signals", format!("name {} twice", pair[0])));
+        }
+        self.setting_columns()?;
+        if !(2..=MAX_WINDOW).contains(&self.window_rows) {
+            return Err(wrong("window_rows", format!("is {}, must be 2 to {MAX_WINDOW}", self.window_rows)));
+        }
+        if !(self.ewma_alpha > 0.0 && self.ewma_alpha <= 1.0) {
+            return Err(wrong(
+                "ewma_alpha",
+                format!("is {}, must be above 0 and at most 1", self.ewma_alpha),
+            ));
+        }
+        if !(self.gap_reset_seconds > 0.0 && self.gap_reset_seconds <= 1e9) {
+            return Err(wrong(
+                "gap_reset_seconds",
+                format!("is {}, must be above 0 and at most 1e9", self.gap_reset_seconds),
+            ));
+        }
+        for (scorer, limit) in &self.limits {
+            if !(limit.is_finite() && *limit > 0.0) {
+                return Err(wrong(&format!("limits.{scorer}"), format!("is {limit}, must be above 0")));
+            }
+        }
+        if self.regimes.is_empty() || self.regimes.len() > MAX_REGIMES {
+            return Err(wrong("regimes", format!("are {}, must be 1 to {MAX_REGIMES}", self.regimes.len())));
+        }
+        self.regimes.iter().enumerate().try_for_each(|(index, regime)| {
+            regime.validate(&format!("regimes[{index}]"), width, self.settings.len())
+        })
+    }
+}
+
+impl Regime {
+    fn validate(&self, name: &str, width: usize, settings: usize) -> Result<(), BaselineError> {
+        let numbers = |field: &str, values: &[f64], length: usize, positive: bool| {
+            if values.len() != length {
+                return Err(wrong(
+                    &format!("{name}.{field}"),
+                    format!("has {} numbers, must have {length}", values.len()),
+                ));
+            }
+            match values.iter().position(|value| !value.is_finite() || (positive && *value <= 0.0)) {
+                Some(at) => Err(wrong(
+                    &format!("{name}.{field}[{at}]"),
+                    format!("is {}, must be {}", values[at], if positive { "above 0" } else { "finite" }),
+                )),
+                None => Ok(()),
+            }
+        };
+        numbers("centre", &self.centre, settings, false)?;
+        numbers("scale", &self.scale, settings, true)?;
+        numbers("mean", &self.mean, width, false)?;
+        numbers("deviation", &self.deviation, width, true)?;
+        numbers("precision", &self.precision, width * width, false)?;
+        numbers("ewma_deviation", &self.ewma_deviation, width, true)?;
+        if !(0.0..=1.0).contains(&self.weight) {
+            return Err(wrong(&format!("{name}.weight"), format!("is {}, must be 0 to 1", self.weight)));
+        }
+        if linear::cholesky(&self.precision, width).is_none() {
+            return Err(wrong(&format!("{name}.precision"), "is not positive definite".to_owned()));
+        }
+        Ok(())
+    }
+}
+
+fn wrong(field: &str, problem: String) -> BaselineError {
+    BaselineError::Field { field: field.to_owned(), problem }
+}
+
+fn default_window() -> usize {
+    30
+}
+
+fn default_alpha() -> f64 {
+    0.1
+}
+
+fn default_gap() -> f64 {
+    600.0
+}

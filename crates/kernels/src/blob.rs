@@ -1,0 +1,68 @@
+//! Reading and writing of state blobs, little-endian; a short or garbled blob reads as `None`.
+
+/// First byte of every blob.
+pub(crate) const VERSION: u8 = 1;
+
+/// Takes numbers off the front of a blob.
+pub(crate) struct Reader<'a>(pub(crate) &'a [u8]);
+
+impl Reader<'_> {
+    pub(crate) fn array<const N: usize>(&mut self) -> Option<[u8; N]> {
+        let (head, rest) = self.0.split_first_chunk::<N>()?;
+        self.0 = rest;
+        Some(*head)
+    }
+
+    pub(crate) fn byte(&mut self) -> Option<u8> {
+        self.array::<1>().map(|[byte]| byte)
+    }
+
+    pub(crate) fn u16(&mut self) -> Option<u16> {
+        self.array().map(u16::from_le_bytes)
+    }
+
+    pub(crate) fn u64(&mut self) -> Option<u64> {
+        self.array().map(u64::from_le_bytes)
+    }
+
+    pub(crate) fn i64(&mut self) -> Option<i64> {
+        self.array().map(i64::from_le_bytes)
+    }
+
+    pub(crate) fn f64s(&mut self, into: &mut [f64]) -> Option<()> {
+        let (head, rest) = self.0.split_at_checked(into.len() * 8)?;
+        for (value, bytes) in into.iter_mut().zip(head.as_chunks::<8>().0) {
+            *value = f64::from_le_bytes(*bytes);
+        }
+        self.0 = rest;
+        Some(())
+    }
+}
+
+pub(crate) fn put_f64s(values: &[f64], out: &mut Vec<u8>) {
+    for value in values {
+        out.extend_from_slice(&value.to_le_bytes());
+    }
+}
+
+/// FNV-1a: tells documents apart, guards against nothing.
+#[derive(Clone, Copy)]
+pub(crate) struct Tag(pub(crate) u64);
+
+impl Tag {
+    pub(crate) fn new() -> Self {
+        Self(0xcbf2_9ce4_8422_2325)
+    }
+
+    pub(crate) fn text(self, text: &str) -> Self {
+        text.bytes().chain([0xff]).fold(self, Self::byte)
+    }
+
+    pub(crate) fn number(self, number: f64) -> Self {
+        number.to_bits().to_le_bytes().into_iter().fold(self, Self::byte)
+    }
+
+    fn byte(self, byte: u8) -> Self {
+        Self((self.0 ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
+    }
+}

@@ -1,0 +1,154 @@
+//! `ewma-chart`: one control chart a signal on the exponentially weighted mean of its residuals.
+//!
+//! The raw score is the largest `|eᵢ| / deviationᵢ` over the signals, where the deviation was measured on the
+//! very same statistic in training (telemetry is autocorrelated: the textbook formula would alarm for ever).
+//! Contributions share the score by the squares of the charts, so the signal that leads has the largest.
+//! A masked value leaves its chart as it was, and out of the row's maximum.
+
+use crate::baseline::{Baseline, BaselineError};
+use crate::batch::{Answer, Batch, BatchError, Kernel, status};
+use crate::blob::{Reader, Tag, VERSION, put_f64s};
+use crate::clock::{Clock, Step, gap_micros};
+use crate::drive::{RowKernel, drive};
+use crate::regime::Regimes;
+
+/// The kernel, prepared.
+pub struct EwmaChart {
+    width: usize,
+    alpha: f64,
+    warm: u16,
+    gap: i64,
+    limit: f64,
+    layout: u64,
+    regimes: Regimes,
+    inverse_deviation: Vec<Vec<f64>>,
+}
+
+/// A device's charts.
+pub(crate) struct Charts {
+    clock: Clock,
+    regime: u8,
+    seen: Vec<u16>,
+    mean: Vec<f64>,
+}
+
+impl Kernel for EwmaChart {
+    const NAME: &'static str = "ewma-chart";
+
+    fn new(baseline: &Baseline) -> Result<Self, BaselineError> {
+        baseline.validate()?;
+        // The charts are in units of this baseline's deviations, so they start anew with another baseline.
+        let tag = Tag::new().text(&baseline.id).text(&baseline.data_hash).number(baseline.ewma_alpha);
+        let layout = baseline.signals.iter().fold(tag, |tag, name| tag.text(name));
+        let invert = |values: &[f64]| values.iter().map(|value| 1.0 / value).collect();
+        Ok(Self {
+            width: baseline.width(),
+            alpha: baseline.ewma_alpha,
+            warm: (1.0 / baseline.ewma_alpha).ceil().min(10_000.0) as u16,
+            gap: gap_micros(baseline.gap_reset_seconds),
+            limit: baseline.limit(Self::NAME)?,
+            layout: layout.0,
+            regimes: Regimes::new(baseline)?,
+            inverse_deviation: baseline.regimes.iter().map(|regime| invert(&regime.ewma_deviation)).collect(),
+        })
+    }
+
+    fn score(&mut self, batch: &Batch<'_>) -> Result<Answer, BatchError> {
+        drive(self, batch, self.width)
+    }
+}
+
+impl EwmaChart {
+    fn fresh(&self) -> Charts {
+        Charts {
+            clock: Clock::default(),
+            regime: self.regimes.usual,
+            seen: vec![0; self.width],
+            mean: vec![0.0; self.width],
+        }
+    }
+
+    fn read_charts(&self, blob: &[u8]) -> Option<Charts> {
+        let mut reader = Reader(blob);
+        if reader.array()? != [VERSION, b'e'] || reader.u64()? != self.layout {
+            return None;
+        }
+        let mut charts = self.fresh();
+        charts.clock.newest = Some(reader.i64()?).filter(|time| *time != i64::MIN);
+        charts.clock.contradictions = reader.u16()?;
+        charts.regime = reader.byte()?;
+        for seen in &mut charts.seen {
+            *seen = reader.u16()?;
+        }
+        reader.f64s(&mut charts.mean)?;
+        let sound = self.regimes.contains(charts.regime)
+            && charts.mean.iter().all(|mean| mean.is_finite())
+            && reader.0.is_empty();
+        sound.then_some(charts)
+    }
+}
+
+impl RowKernel for EwmaChart {
+    type State = Charts;
+
+    fn read(&self, blob: &[u8]) -> Charts {
+        self.read_charts(blob).unwrap_or_else(|| self.fresh())
+    }
+
+    fn write(&self, state: &Charts, out: &mut Vec<u8>) {
+        out.push(VERSION);
+        out.push(b'e');
+        out.extend_from_slice(&self.layout.to_le_bytes());
+        out.extend_from_slice(&state.clock.newest.unwrap_or(i64::MIN).to_le_bytes());
+        out.extend_from_slice(&state.clock.contradictions.to_le_bytes());
+        out.push(state.regime);
+        for seen in &state.seen {
+            out.extend_from_slice(&seen.to_le_bytes());
+        }
+        put_f64s(&state.mean, out);
+    }
+
+    fn row(&mut self, state: &mut Charts, time: i64, row: &[f64], contributions: &mut [f64]) -> (f64, u8) {
+        match state.clock.step(time, self.gap) {
+            Step::Continue => {}
+            Step::Refuse => return (0.0, status::INVALID),
+            Step::Reset => {
+                let clock = state.clock;
+                *state = self.fresh();
+                state.clock = clock;
+            }
+        }
+        state.regime = self.regimes.nearest(row, state.regime);
+        let inverse = &self.inverse_deviation[usize::from(state.regime)];
+        let (mut present, mut warm) = (false, false);
+        let (mut largest, mut total) = (0.0_f64, 0.0);
+        for (signal, &value) in row.iter().enumerate() {
+            if value.is_nan() {
+                continue;
+            }
+            present = true;
+            let residual = self.regimes.residual(state.regime, signal, value);
+            let mean = &mut state.mean[signal];
+            *mean += self.alpha * (residual - *mean);
+            let seen = &mut state.seen[signal];
+            *seen = seen.saturating_add(1);
+            if *seen >= self.warm {
+                warm = true;
+                let chart = *mean * inverse[signal];
+                largest = largest.max(chart.abs());
+                contributions[signal] = chart * chart;
+                total += contributions[signal];
+            }
+        }
+        if !present {
+            return (0.0, status::INSUFFICIENT);
+        }
+        if !warm {
+            return (0.0, status::WARMING);
+        }
+        let score = largest / self.limit;
+        let factor = if total > 0.0 { score / total } else { 0.0 };
+        contributions.iter_mut().for_each(|contribution| *contribution *= factor);
+        (score, status::OK)
+    }
+}

@@ -1,0 +1,31 @@
+//! The numeric kernels of the scorers: pure maths on plain slices, no IO, no clock, no randomness.
+//!
+//! The WebAssembly guests, the trainer and the built-in stand-in all run this same code, so a limit that was
+//! calibrated by one holds for the others. [`baseline`] is the trained document and its validation; [`batch`] the
+//! shapes that go in and come out; [`ewma`] and [`mahalanobis`] the two kernels; [`wire`] the packed buffers of
+//! the scorer contract. [`linear`] holds the few matrix operations that the kernels and the trainer share.
+//!
+//! What a kernel must not know: how a baseline is fitted, where rows come from, what an alert is.
+
+pub mod baseline;
+pub mod batch;
+mod blob;
+mod clock;
+mod drive;
+pub mod ewma;
+pub mod linear;
+pub mod mahalanobis;
+mod regime;
+pub mod wire;
+
+pub use baseline::{Baseline, BaselineError};
+pub use batch::{Answer, Batch, BatchError, Kernel, status};
+pub use ewma::EwmaChart;
+pub use mahalanobis::SmoothedMahalanobis;
+
+/// Deviations that one row counts at most, in either direction.
+///
+/// A single absurd value (a sensor that reports 1e30 once) would otherwise rule the window for as long as it
+/// stays in it. A lasting fault still reaches far above any limit: a 30-row mean of independent noise spreads
+/// over 0.18 deviations, so a window at the cap stands some 50 of its own deviations out.
+pub const ROW_CAP: f64 = 10.0;

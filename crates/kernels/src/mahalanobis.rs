@@ -1,0 +1,304 @@
+//! `smoothed-mahalanobis`: how far the mean of the last rows lies from normal, all signals together.
+//!
+//! The window mean `z` of the residuals has the squared distance `d² = zᵀ P z` with the regime's precision `P`
+//! (of window means, not of single rows). The raw score is `d`, not `d²`: a score of 2 then means twice the
+//! deviation of the limit, which is how people read a margin.
+//!
+//! **Contributions.** Signal i's share of `d²` is `zᵢ (P z)ᵢ`. It can be negative where a signal explains others
+//! away; such shares are set to zero and the rest scaled, so that contributions are never negative and add up
+//! to the score.
+//!
+//! **Masked values** are left out, not imputed: a signal counts when at least half of its window is present;
+//! the others are marginalised (the inverse of the remaining sub-covariance) and the limit is scaled to the
+//! smaller number of dimensions at equal probability by the Wilson-Hilferty approximation of chi-square.
+//! With fewer than half of the signals the row has status INSUFFICIENT.
+
+use crate::baseline::{Baseline, BaselineError};
+use crate::batch::{Answer, Batch, BatchError, Kernel, status};
+use crate::blob::{Reader, Tag, VERSION, put_f64s};
+use crate::clock::{Clock, Step, gap_micros};
+use crate::drive::{RowKernel, drive};
+use crate::linear::marginal_precision;
+use crate::regime::Regimes;
+
+/// Reduced matrices kept: devices with a failed sensor each need their own, and they alternate within a batch.
+const CACHED_PATTERNS: usize = 8;
+
+/// The kernel, prepared.
+pub struct SmoothedMahalanobis {
+    width: usize,
+    window: usize,
+    gap: i64,
+    limit: f64,
+    layout: u64,
+    baseline: u64,
+    regimes: Regimes,
+    precision: Vec<Vec<f64>>,
+    cache: Vec<Pattern>,
+    oldest: usize,
+    // Scratch of one row.
+    mean: Vec<f64>,
+    absent: Vec<bool>,
+}
+
+struct Pattern {
+    regime: u8,
+    absent: Vec<bool>,
+    precision: Vec<f64>,
+    limit: f64,
+}
+
+/// A device's window: the last rows as they came, so that a new baseline can be applied to them.
+pub(crate) struct Window {
+    clock: Clock,
+    regime: u8,
+    head: usize,
+    filled: usize,
+    rows: Vec<f64>,
+    regimes: Vec<u8>,
+    sums: Vec<f64>,
+    counts: Vec<u16>,
+}
+
+impl Kernel for SmoothedMahalanobis {
+    const NAME: &'static str = "smoothed-mahalanobis";
+
+    fn new(baseline: &Baseline) -> Result<Self, BaselineError> {
+        baseline.validate()?;
+        let width = baseline.width();
+        let layout = baseline
+            .signals
+            .iter()
+            .fold(Tag::new().number(baseline.window_rows as f64), |tag, name| tag.text(name));
+        Ok(Self {
+            width,
+            window: baseline.window_rows,
+            gap: gap_micros(baseline.gap_reset_seconds),
+            limit: baseline.limit(Self::NAME)?,
+            layout: layout.0,
+            baseline: Tag::new().text(&baseline.id).text(&baseline.data_hash).0,
+            regimes: Regimes::new(baseline)?,
+            precision: baseline.regimes.iter().map(|regime| regime.precision.clone()).collect(),
+            cache: Vec::new(),
+            oldest: 0,
+            mean: vec![0.0; width],
+            absent: vec![false; width],
+        })
+    }
+
+    fn score(&mut self, batch: &Batch<'_>) -> Result<Answer, BatchError> {
+        drive(self, batch, self.width)
+    }
+}
+
+impl SmoothedMahalanobis {
+    fn fresh(&self) -> Window {
+        Window {
+            clock: Clock::default(),
+            regime: self.regimes.usual,
+            head: 0,
+            filled: 0,
+            rows: vec![f64::NAN; self.window * self.width],
+            regimes: vec![0; self.window],
+            sums: vec![0.0; self.width],
+            counts: vec![0; self.width],
+        }
+    }
+
+    /// Sums anew, in the order of the ring: called at fixed places of the ring, so that rounding does not depend
+    /// on where batches were cut.
+    fn refresh(&self, window: &mut Window) {
+        window.sums.fill(0.0);
+        window.counts.fill(0);
+        for (row, &regime) in window.rows.chunks_exact(self.width).zip(&window.regimes).take(window.filled) {
+            for (signal, &value) in row.iter().enumerate() {
+                if !value.is_nan() {
+                    window.sums[signal] += self.regimes.residual(regime, signal, value);
+                    window.counts[signal] += 1;
+                }
+            }
+        }
+    }
+
+    fn push(&self, window: &mut Window, row: &[f64], regime: u8) {
+        let at = window.head * self.width;
+        let old_regime = window.regimes[window.head];
+        let slot = &mut window.rows[at..at + self.width];
+        for (signal, (old, &new)) in slot.iter_mut().zip(row).enumerate() {
+            if !old.is_nan() {
+                window.sums[signal] -= self.regimes.residual(old_regime, signal, *old);
+                window.counts[signal] -= 1;
+            }
+            if !new.is_nan() {
+                window.sums[signal] += self.regimes.residual(regime, signal, new);
+                window.counts[signal] += 1;
+            }
+            *old = new;
+        }
+        window.regimes[window.head] = regime;
+        window.filled = (window.filled + 1).min(self.window);
+        window.head += 1;
+        if window.head == self.window {
+            window.head = 0;
+            self.refresh(window);
+        }
+    }
+
+    /// The reduced precision and limit of the current `absent` pattern.
+    fn pattern(&mut self, regime: u8, present: usize) -> usize {
+        let known = |pattern: &Pattern| pattern.regime == regime && pattern.absent == self.absent;
+        if let Some(at) = self.cache.iter().position(known) {
+            return at;
+        }
+        let pattern = Pattern {
+            regime,
+            absent: self.absent.clone(),
+            precision: marginal_precision(&self.precision[usize::from(regime)], &self.absent),
+            limit: reduced_limit(self.limit, self.width, present),
+        };
+        if self.cache.len() < CACHED_PATTERNS {
+            self.cache.push(pattern);
+            return self.cache.len() - 1;
+        }
+        let at = self.oldest;
+        self.oldest = (at + 1) % CACHED_PATTERNS;
+        self.cache[at] = pattern;
+        at
+    }
+}
+
+impl RowKernel for SmoothedMahalanobis {
+    type State = Window;
+
+    fn read(&self, blob: &[u8]) -> Window {
+        read_window(self, blob).unwrap_or_else(|| self.fresh())
+    }
+
+    fn write(&self, state: &Window, out: &mut Vec<u8>) {
+        out.push(VERSION);
+        out.push(b'm');
+        out.extend_from_slice(&self.layout.to_le_bytes());
+        out.extend_from_slice(&self.baseline.to_le_bytes());
+        out.extend_from_slice(&state.clock.newest.unwrap_or(i64::MIN).to_le_bytes());
+        out.extend_from_slice(&state.clock.contradictions.to_le_bytes());
+        out.push(state.regime);
+        // Both are at most the window, which validation keeps below 65,536.
+        out.extend_from_slice(&(state.head as u16).to_le_bytes());
+        out.extend_from_slice(&(state.filled as u16).to_le_bytes());
+        out.extend_from_slice(&state.regimes[..state.filled]);
+        put_f64s(&state.rows[..state.filled * self.width], out);
+        put_f64s(&state.sums, out);
+    }
+
+    fn row(&mut self, state: &mut Window, time: i64, row: &[f64], contributions: &mut [f64]) -> (f64, u8) {
+        match state.clock.step(time, self.gap) {
+            Step::Continue => {}
+            Step::Refuse => return (0.0, status::INVALID),
+            Step::Reset => {
+                let clock = state.clock;
+                *state = self.fresh();
+                state.clock = clock;
+            }
+        }
+        let regime = self.regimes.nearest(row, state.regime);
+        state.regime = regime;
+        self.push(state, row, regime);
+        if state.filled < self.window {
+            return (0.0, status::WARMING);
+        }
+        let mut present = 0;
+        for signal in 0..self.width {
+            let count = state.counts[signal];
+            let enough = usize::from(count) * 2 >= self.window;
+            self.absent[signal] = !enough;
+            self.mean[signal] = if enough { state.sums[signal] / f64::from(count) } else { 0.0 };
+            present += usize::from(enough);
+        }
+        if present == 0 || present * 2 < self.width {
+            return (0.0, status::INSUFFICIENT);
+        }
+        let (precision, limit) = if present == self.width {
+            (&self.precision[usize::from(regime)], self.limit)
+        } else {
+            let at = self.pattern(regime, present);
+            (&self.cache[at].precision, self.cache[at].limit)
+        };
+        let mut squared = 0.0;
+        let mut positive = 0.0;
+        for ((contribution, &mean), line) in
+            contributions.iter_mut().zip(&self.mean).zip(precision.chunks_exact(self.width))
+        {
+            let dot: f64 = line.iter().zip(&self.mean).map(|(weight, other)| weight * other).sum();
+            let share = mean * dot;
+            squared += share;
+            *contribution = share.max(0.0);
+            positive += *contribution;
+        }
+        let score = squared.max(0.0).sqrt() / limit;
+        let factor = if positive > 0.0 { score / positive } else { 0.0 };
+        contributions.iter_mut().for_each(|contribution| *contribution *= factor);
+        (score, status::OK)
+    }
+}
+
+/// The limit for fewer dimensions at equal probability: both are chi-square quantiles at the same normal
+/// deviate (Wilson and Hilferty, 1931).
+fn reduced_limit(limit: f64, width: usize, present: usize) -> f64 {
+    let (full, reduced) = (width as f64, present as f64);
+    let spread = |k: f64| (2.0 / (9.0 * k)).sqrt();
+    let deviate = ((limit * limit / full).cbrt() - 1.0 + 2.0 / (9.0 * full)) / spread(full);
+    let root = (1.0 - 2.0 / (9.0 * reduced) + deviate * spread(reduced)).max(0.1);
+    // Never above the full limit: fewer signals never need more distance.
+    (reduced * root * root * root).sqrt().min(limit)
+}
+
+fn read_window(kernel: &SmoothedMahalanobis, blob: &[u8]) -> Option<Window> {
+    let mut reader = Reader(blob);
+    if reader.array()? != [VERSION, b'm'] || reader.u64()? != kernel.layout {
+        return None;
+    }
+    let same_baseline = reader.u64()? == kernel.baseline;
+    let mut window = kernel.fresh();
+    window.clock.newest = Some(reader.i64()?).filter(|time| *time != i64::MIN);
+    window.clock.contradictions = reader.u16()?;
+    window.regime = reader.byte()?;
+    window.head = usize::from(reader.u16()?);
+    window.filled = usize::from(reader.u16()?);
+    let consistent = if window.filled == kernel.window {
+        window.head < kernel.window
+    } else {
+        window.filled < kernel.window && window.head == window.filled
+    };
+    if !consistent {
+        return None;
+    }
+    for at in 0..window.filled {
+        window.regimes[at] = reader.byte()?;
+    }
+    reader.f64s(&mut window.rows[..window.filled * kernel.width])?;
+    reader.f64s(&mut window.sums)?;
+    let known = |regime: &u8| kernel.regimes.contains(*regime);
+    if !reader.0.is_empty()
+        || window.rows.iter().any(|value| value.is_infinite())
+        || window.sums.iter().any(|sum| !sum.is_finite())
+        || (same_baseline && !(known(&window.regime) && window.regimes.iter().all(known)))
+    {
+        return None;
+    }
+    if same_baseline {
+        for row in window.rows.chunks_exact(kernel.width).take(window.filled) {
+            for (count, value) in window.counts.iter_mut().zip(row) {
+                *count += u16::from(!value.is_nan());
+            }
+        }
+    } else {
+        let mut last = kernel.regimes.usual;
+        for at in 0..window.filled {
+            last = kernel.regimes.nearest(&window.rows[at * kernel.width..][..kernel.width], last);
+            window.regimes[at] = last;
+        }
+        window.regime = last;
+        kernel.refresh(&mut window);
+    }
+    Some(window)
+}

@@ -1,0 +1,184 @@
+//! One instance of a scorer, prepared with one baseline, behind the domain's `Scorer` trait.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use twinwright_core::scoring::{ScoreBatch, Scored, Scorer, ScorerError, StateBlobs, check_answer};
+use twinwright_kernels::wire::Packed;
+use wasmtime::{Store, Trap};
+
+use crate::bindings::exports::twinwright::scoring::scoring as contract;
+use crate::engine::ticks;
+use crate::guest::Guest;
+use crate::loaded::{LoadedScorer, store};
+use crate::text::{cause, tame};
+use crate::{LoadError, bindings};
+
+/// A running scorer. It owns no state of devices: a failed batch is lost in nothing but its own answer, and the
+/// next batch meets a fresh instance.
+pub struct WasmScorer {
+    loaded: LoadedScorer,
+    baseline: Arc<[u8]>,
+    live: Option<Live>,
+}
+
+struct Live {
+    store: Store<Guest>,
+    scorer: bindings::Scorer,
+    batches: u32,
+}
+
+impl std::fmt::Debug for WasmScorer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("WasmScorer")
+            .field("id", &self.loaded.id())
+            .field("live", &self.live.is_some())
+            .finish()
+    }
+}
+
+impl WasmScorer {
+    pub(crate) fn new(loaded: LoadedScorer, baseline: Arc<[u8]>) -> Result<Self, LoadError> {
+        let mut scorer = Self { loaded, baseline, live: None };
+        let live = scorer.start().map_err(|failure| LoadError::Prepare {
+            scorer: scorer.loaded.id().to_owned(),
+            cause: match failure {
+                ScorerError::Deadline { deadline_ms, .. } => {
+                    format!("it ran past its deadline of {deadline_ms} ms")
+                }
+                ScorerError::Trapped { cause, .. }
+                | ScorerError::Refused { cause, .. }
+                | ScorerError::Contract { cause, .. } => cause,
+            },
+        })?;
+        scorer.live = Some(live);
+        Ok(scorer)
+    }
+
+    /// The scorer it is an instance of.
+    pub fn loaded(&self) -> &LoadedScorer {
+        &self.loaded
+    }
+
+    fn start(&self) -> Result<Live, ScorerError> {
+        let inner = &self.loaded.inner;
+        let deadline = inner.shared.config.prepare_deadline;
+        let mut store = store(&inner.shared, &inner.id, deadline);
+        let scorer = match inner.pre.instantiate(&mut store) {
+            Ok(scorer) => scorer,
+            Err(error) => return Err(self.failure(&error, store.data(), deadline)),
+        };
+        store.data_mut().begin();
+        let prepared = scorer.twinwright_scoring_scoring().call_prepare(&mut store, &self.baseline);
+        store.data_mut().end();
+        match prepared {
+            Ok(Ok(())) => Ok(Live { store, scorer, batches: 0 }),
+            Ok(Err(text)) => Err(ScorerError::Refused { scorer: inner.id.clone(), cause: tame(&text) }),
+            Err(error) => Err(self.failure(&error, store.data(), deadline)),
+        }
+    }
+
+    /// Gives an engine's error its name.
+    fn failure(&self, error: &wasmtime::Error, guest: &Guest, deadline: Duration) -> ScorerError {
+        let scorer = self.loaded.id().to_owned();
+        match error.downcast_ref::<Trap>() {
+            Some(Trap::Interrupt) => ScorerError::Deadline {
+                scorer,
+                deadline_ms: u64::try_from(deadline.as_millis()).unwrap_or(u64::MAX),
+            },
+            Some(trap) => {
+                let memory = guest.memory_refused().map_or(String::new(), |wanted| {
+                    let limit = self.loaded.inner.shared.config.memory_limit;
+                    format!("memory limit of {limit} bytes reached ({wanted} wanted): ")
+                });
+                ScorerError::Trapped { scorer, cause: format!("{memory}{trap}") }
+            }
+            // Whatever is no trap was found while its answer was taken over: bad pointers, bad texts, too much.
+            None => ScorerError::Contract { scorer, cause: cause(error) },
+        }
+    }
+
+    fn call(&self, live: &mut Live, batch: &ScoreBatch<'_>) -> Result<Scored, ScorerError> {
+        let config = &self.loaded.inner.shared.config;
+        let packed = PackedRows::new(batch);
+        let broke = |cause: String| ScorerError::Contract { scorer: self.loaded.id().to_owned(), cause };
+        let signals = u32::try_from(batch.signals).map_err(|_| broke("too many signals".to_owned()))?;
+        live.store.set_epoch_deadline(ticks(config.deadline));
+        live.store.data_mut().begin();
+        let answer = live.scorer.twinwright_scoring_scoring().call_score(
+            &mut live.store,
+            contract::Batch {
+                signals,
+                device: &packed.device,
+                time: &packed.time,
+                values: &packed.values,
+                mask: batch.mask,
+                state: &batch.state.bytes,
+                state_ends: &packed.state_ends,
+            },
+        );
+        live.store.data_mut().end();
+        match answer {
+            Ok(Ok(answer)) => {
+                let scored = unpack(answer).map_err(broke)?;
+                check_answer(batch, &scored, config.state_limit).map_err(broke)?;
+                Ok(scored)
+            }
+            Ok(Err(text)) => {
+                Err(ScorerError::Refused { scorer: self.loaded.id().to_owned(), cause: tame(&text) })
+            }
+            Err(error) => Err(self.failure(&error, live.store.data(), config.deadline)),
+        }
+    }
+}
+
+impl Scorer for WasmScorer {
+    fn id(&self) -> &str {
+        self.loaded.id()
+    }
+
+    fn score(&mut self, batch: &ScoreBatch<'_>) -> Result<Scored, ScorerError> {
+        let mut live = match self.live.take() {
+            Some(live) => live,
+            None => self.start()?,
+        };
+        let scored = self.call(&mut live, batch)?;
+        // An instance that failed is not trusted again: it is dropped with the error above.
+        live.batches += 1;
+        if live.batches < self.loaded.inner.shared.config.retire_after {
+            self.live = Some(live);
+        }
+        Ok(scored)
+    }
+}
+
+/// The numbers of a batch as the contract's bytes.
+struct PackedRows {
+    device: Vec<u8>,
+    time: Vec<u8>,
+    values: Vec<u8>,
+    state_ends: Vec<u8>,
+}
+
+impl PackedRows {
+    fn new(batch: &ScoreBatch<'_>) -> Self {
+        Self {
+            device: u32::pack(batch.device),
+            time: i64::pack(batch.time),
+            values: f64::pack(batch.values),
+            state_ends: u32::pack(&batch.state.ends),
+        }
+    }
+}
+
+fn unpack(answer: contract::Scored) -> Result<Scored, String> {
+    fn numbers<T: Packed>(name: &str, bytes: &[u8]) -> Result<Vec<T>, String> {
+        T::unpack(bytes).ok_or_else(|| format!("its {name} end within a number"))
+    }
+    Ok(Scored {
+        scores: numbers("scores", &answer.scores)?,
+        status: answer.status,
+        contributions: numbers("contributions", &answer.contributions)?,
+        state: StateBlobs { bytes: answer.state, ends: numbers("state-ends", &answer.state_ends)? },
+    })
+}

@@ -1,0 +1,64 @@
+//! What can go wrong.
+
+/// Why no baseline came out.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+pub enum TrainError {
+    /// The slices do not fit together.
+    #[error("the training rows do not fit together: {cause}")]
+    Shape {
+        /// Which sizes.
+        cause: String,
+    },
+    /// Too few rows of the right kind.
+    #[error("{missing} more rows are needed for {purpose} ({have} of {need}); record more normal operation")]
+    TooFewRows {
+        /// What they are for.
+        purpose: &'static str,
+        /// Rows there are.
+        have: usize,
+        /// Rows needed.
+        need: usize,
+        /// The difference.
+        missing: usize,
+    },
+    /// A signal has next to no values.
+    #[error("signal {signal} has values in {have} of {rows} rows; leave it out or repair the sensor")]
+    EmptySignal {
+        /// Its name.
+        signal: String,
+        /// Rows with a value.
+        have: usize,
+        /// All rows.
+        rows: usize,
+    },
+    /// A setting is not among the signals.
+    #[error("setting {setting} is not among the signals; add it or leave it out of the settings")]
+    UnknownSetting {
+        /// Its name.
+        setting: String,
+    },
+    /// An option is out of range.
+    #[error("option {option} {problem}")]
+    Option {
+        /// Which.
+        option: &'static str,
+        /// What it must be.
+        problem: &'static str,
+    },
+    /// The numbers do not allow a fit.
+    #[error("the baseline cannot be fitted: {cause}")]
+    Numeric {
+        /// What happened.
+        cause: String,
+    },
+}
+
+impl TrainError {
+    pub(crate) fn too_few(purpose: &'static str, have: usize, need: usize) -> Self {
+        Self::TooFewRows { purpose, have, need, missing: need.saturating_sub(have) }
+    }
+
+    pub(crate) fn numeric(cause: impl ToString) -> Self {
+        Self::Numeric { cause: cause.to_string() }
+    }
+}

@@ -1,0 +1,26 @@
+//! Baselines: fit, calibrate, evaluate. The smallest honest trainer, without IO and without a clock.
+//!
+//! [`fit`] splits the rows by time. The older part gives the regimes (k-means on the settings alone), each
+//! regime's mean and deviation, the covariance of its window means (Ledoit-Wolf) and the spread of its EWMA
+//! charts. The newer part, which the fit never saw, gives the alarm limits, by running the very kernels that
+//! will score: a limit taken from the fitting rows would alarm several times too often. [`evaluate`] compares a
+//! candidate with the baseline in force and says whether to promote it, and why.
+//!
+//! The same rows give the same document, byte for byte. What this crate must not know: where rows come from,
+//! where documents go, what time it is.
+
+mod calibrate;
+mod clean;
+mod covariance;
+mod error;
+mod evaluate;
+mod fit;
+mod regimes;
+mod rows;
+mod statistics;
+mod windows;
+
+pub use error::TrainError;
+pub use evaluate::{Evaluation, Verdict, evaluate};
+pub use fit::{Candidate, Options, fit};
+pub use rows::Matrix;

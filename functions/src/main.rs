@@ -1,0 +1,40 @@
+//! The custom handler: configuration, logging, the app, its routes, until the host says stop.
+
+use std::path::Path;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use anyhow::Context as _;
+use twinwright_app::app::App;
+use twinwright_app::config::load;
+use twinwright_app::telemetry::Telemetry;
+use twinwright_app::functions::router;
+
+fn main() -> ExitCode {
+    match run() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            // The host shows the handler's standard error; one line with the whole chain is what a person needs.
+            eprintln!("twinwright-functions cannot run: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run() -> anyhow::Result<()> {
+    let config = load(Some(Path::new("twinwright.toml")), std::env::vars())?;
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().context("no runtime")?;
+    runtime.block_on(async {
+        let telemetry = Telemetry::start(&config.telemetry.log)?;
+        let app = Arc::new(App::new(config)?);
+        let catalog = Arc::clone(&app.catalog);
+        // The port opens at once; the first batch finds the scorers compiled.
+        tokio::task::spawn_blocking(move || catalog.warm_up());
+        let routes = azure_functions_rs_custom_handler::handler(router(Arc::clone(&app)));
+        azure_functions_rs_custom_handler::serve(routes, azure_functions_rs_custom_handler::terminated()).await?;
+        app.drain().await;
+        telemetry.flush();
+        Ok(())
+    })
+}

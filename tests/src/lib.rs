@@ -1,0 +1,1 @@
+//! Acceptance: scenarios, conformance and kill tests of the whole system
