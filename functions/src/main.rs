@@ -5,10 +5,11 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use anyhow::Context as _;
+use azure_functions_rs_custom_handler::{handler, serve, terminated};
 use twinwright_app::app::App;
 use twinwright_app::config::load;
-use twinwright_app::telemetry::Telemetry;
 use twinwright_app::functions::router;
+use twinwright_app::telemetry::Telemetry;
 
 fn main() -> ExitCode {
     match run() {
@@ -24,17 +25,18 @@ fn main() -> ExitCode {
 fn run() -> anyhow::Result<()> {
     let config = load(Some(Path::new("twinwright.toml")), std::env::vars())?;
     let _ = rustls::crypto::ring::default_provider().install_default();
+    let telemetry = Telemetry::start(&config.telemetry.log, Telemetry::connection().as_deref())?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().context("no runtime")?;
-    runtime.block_on(async {
-        let telemetry = Telemetry::start(&config.telemetry.log)?;
+    let served = runtime.block_on(async {
         let app = Arc::new(App::new(config)?);
+        telemetry.watch(&app.counters);
         let catalog = Arc::clone(&app.catalog);
         // The port opens at once; the first batch finds the scorers compiled.
         tokio::task::spawn_blocking(move || catalog.warm_up());
-        let routes = azure_functions_rs_custom_handler::handler(router(Arc::clone(&app)));
-        azure_functions_rs_custom_handler::serve(routes, azure_functions_rs_custom_handler::terminated()).await?;
+        serve(handler(router(Arc::clone(&app))), terminated()).await?;
         app.drain().await;
-        telemetry.flush();
-        Ok(())
-    })
+        anyhow::Ok(())
+    });
+    telemetry.flush();
+    served
 }

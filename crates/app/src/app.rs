@@ -61,7 +61,7 @@ pub struct App {
     /// Scores not yet in their side files.
     pub scores: Arc<ScoreBuffer>,
     /// Counters.
-    pub counters: Counters,
+    pub counters: Arc<Counters>,
 }
 
 impl std::fmt::Debug for App {
@@ -111,7 +111,7 @@ impl App {
             alerts: AlertStore::new(store.clone()),
             commands: CommandStore::new(store.clone()),
             scores,
-            counters: Counters::default(),
+            counters: Arc::default(),
             store,
             config,
         }

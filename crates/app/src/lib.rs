@@ -9,6 +9,7 @@
 //! | [`patcher`] | twin updates on their way out |
 //! | [`documents`] | alerts and commands as create-only documents |
 //! | [`respond`] | sending a command to a device |
+//! | [`train`] | from rows to a promoted baseline |
 //! | [`watch`] | silent devices, twins that lag, commands that wait |
 //! | [`functions`] | the routes that the host calls, and the API |
 //! | [`ports`], [`adapters`] | the outside as traits, and Azure behind them |
@@ -29,4 +30,5 @@ pub mod ports;
 pub mod respond;
 pub mod scores;
 pub mod telemetry;
+pub mod train;
 pub mod watch;

@@ -1,11 +1,19 @@
-//! Logs, traces and metrics: to the console, and to Application Insights when its connection string is set.
+//! Logs, traces and metrics: to the console, and by OpenTelemetry to Application Insights when its connection
+//! string is set.
 //!
 //! One trace follows a message from the batch to the patch: the host's `traceparent` is the parent of the batch's
 //! span, and spans of patches are its children.
 
+use std::sync::Arc;
+
 use axum::http::HeaderMap;
-use opentelemetry::propagation::TextMapPropagator;
+use opentelemetry::metrics::MeterProvider as _;
+use opentelemetry::propagation::TextMapPropagator as _;
 use opentelemetry::trace::TracerProvider as _;
+use opentelemetry_appender_tracing::layer::OpenTelemetryTracingBridge;
+use opentelemetry_application_insights::Exporter;
+use opentelemetry_sdk::logs::SdkLoggerProvider;
+use opentelemetry_sdk::metrics::SdkMeterProvider;
 use opentelemetry_sdk::propagation::TraceContextPropagator;
 use opentelemetry_sdk::trace::SdkTracerProvider;
 use tracing::{Span, info_span};
@@ -13,6 +21,8 @@ use tracing_opentelemetry::OpenTelemetrySpanExt as _;
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
 use tracing_subscriber::{EnvFilter, fmt};
+
+use crate::counters::{Counters, Reading};
 
 /// The app setting that Azure sets.
 const CONNECTION: &str = "APPLICATIONINSIGHTS_CONNECTION_STRING";
@@ -33,46 +43,93 @@ pub enum TelemetryError {
     Connection,
 }
 
-/// Keeps the exporters alive; flushes when asked.
-#[derive(Debug, Default)]
+struct Providers {
+    traces: SdkTracerProvider,
+    logs: SdkLoggerProvider,
+    metrics: SdkMeterProvider,
+}
+
+/// Keeps the exporters alive.
+#[derive(Default)]
 pub struct Telemetry {
-    provider: Option<SdkTracerProvider>,
+    providers: Option<Providers>,
+}
+
+impl std::fmt::Debug for Telemetry {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        out.debug_struct("Telemetry").field("exporting", &self.providers.is_some()).finish()
+    }
 }
 
 impl Telemetry {
-    /// Starts logging and, when configured, exporting.
+    /// Starts logging and, when a connection string is set, exporting. Call it outside the async runtime: the
+    /// exporters send from threads of their own.
     ///
     /// # Errors
     /// [`TelemetryError`].
-    pub fn start(filter: &str) -> Result<Self, TelemetryError> {
+    pub fn start(filter: &str, connection: Option<&str>) -> Result<Self, TelemetryError> {
         let filter = EnvFilter::try_new(filter)
             .map_err(|cause| TelemetryError::Filter { filter: filter.to_owned(), cause })?;
         let console = fmt::layer().with_target(false).with_ansi(false).with_writer(std::io::stdout);
-        let registry = tracing_subscriber::registry().with(filter).with(console);
-        let provider = match std::env::var(CONNECTION) {
-            Ok(connection) if !connection.is_empty() => Some(provider(&connection)?),
-            _ => None,
-        };
-        let exported =
-            provider.as_ref().map(|p| tracing_opentelemetry::layer().with_tracer(p.tracer("twinwright")));
-        // A second start (tests) keeps the first subscriber.
-        let _ = registry.with(exported).try_init();
-        Ok(Self { provider })
+        let providers = connection.filter(|text| !text.is_empty()).map(providers).transpose()?;
+        let traces = providers
+            .as_ref()
+            .map(|providers| tracing_opentelemetry::layer().with_tracer(providers.traces.tracer("twinwright")));
+        let logs = providers.as_ref().map(|providers| OpenTelemetryTracingBridge::new(&providers.logs));
+        let registry = tracing_subscriber::registry().with(filter).with(console).with(traces).with(logs);
+        // A second start (in tests) keeps the first subscriber.
+        let _ = registry.try_init();
+        Ok(Self { providers })
+    }
+
+    /// The connection string that Azure gives the process.
+    pub fn connection() -> Option<String> {
+        std::env::var(CONNECTION).ok()
+    }
+
+    /// Exports the counters as metrics.
+    pub fn watch(&self, counters: &Arc<Counters>) {
+        let Some(providers) = &self.providers else { return };
+        let meter = providers.metrics.meter("twinwright");
+        type Pick = fn(&Reading) -> u64;
+        let list: [(&'static str, Pick); 7] = [
+            ("twinwright.batches", |r| r.batches),
+            ("twinwright.events", |r| r.events),
+            ("twinwright.events.committed", |r| r.committed),
+            ("twinwright.events.dead_lettered", |r| r.dead_lettered),
+            ("twinwright.events.duplicates", |r| r.duplicates),
+            ("twinwright.alerts", |r| r.alerts),
+            ("twinwright.commands", |r| r.commands),
+        ];
+        for (name, pick) in list {
+            let counters = Arc::clone(counters);
+            let observe = move |observer: &dyn opentelemetry::metrics::AsyncInstrument<u64>| {
+                observer.observe(pick(&counters.read()), &[]);
+            };
+            let _ = meter.u64_observable_counter(name).with_callback(observe).build();
+        }
     }
 
     /// Sends what is buffered.
     pub fn flush(&self) {
-        if let Some(provider) = &self.provider {
-            let _ = provider.force_flush();
+        if let Some(providers) = &self.providers {
+            let _ = providers.traces.force_flush();
+            let _ = providers.logs.force_flush();
+            let _ = providers.metrics.force_flush();
         }
     }
 }
 
-fn provider(connection: &str) -> Result<SdkTracerProvider, TelemetryError> {
-    let client = reqwest::blocking_free_client().ok_or(TelemetryError::Connection)?;
-    let exporter = opentelemetry_application_insights::Exporter::new_from_connection_string(connection, client)
-        .map_err(|_| TelemetryError::Connection)?;
-    Ok(SdkTracerProvider::builder().with_batch_exporter(exporter).build())
+fn providers(connection: &str) -> Result<Providers, TelemetryError> {
+    let exporter = || {
+        let client = reqwest::blocking::Client::builder().build().map_err(|_| TelemetryError::Connection)?;
+        Exporter::new_from_connection_string(connection, client).map_err(|_| TelemetryError::Connection)
+    };
+    Ok(Providers {
+        traces: SdkTracerProvider::builder().with_batch_exporter(exporter()?).build(),
+        logs: SdkLoggerProvider::builder().with_batch_exporter(exporter()?).build(),
+        metrics: SdkMeterProvider::builder().with_periodic_exporter(exporter()?).build(),
+    })
 }
 
 /// A span that continues the host's trace.

@@ -1,7 +1,7 @@
 //! Requests as a host writes them, in `tests/golden/<trigger>-<case>/request.json`, and what has to be read from
 //! them, in `expected.json` beside. `UPDATE_GOLDEN=1 cargo test` writes the expected side anew.
 
-// Helpers outside test functions fail as tests do.
+// What the tests share fails as they do.
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 use std::fs;

@@ -1,6 +1,6 @@
 //! Bodies made to do harm, and the errors they get.
 
-// Helpers outside test functions fail as tests do.
+// What the tests share fails as they do.
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 use azure_functions_rs_custom_handler::testing::{BatchOptions, EventSpec, event_hub_body};

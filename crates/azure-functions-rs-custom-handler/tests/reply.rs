@@ -1,6 +1,6 @@
 //! What the host is answered.
 
-// Helpers outside test functions fail as tests do.
+// What the tests share fails as they do.
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 use axum::http::StatusCode;

@@ -1,6 +1,6 @@
 //! The extractors, the reply and the life of a server, over real connections.
 
-// Helpers outside test functions fail as tests do.
+// What the tests share fails as they do.
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 use std::time::Duration;

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, bail};
 use serde::{Deserialize, Serialize};
+use twinwright_azure::connection::ConnectionString;
 use twinwright_azure::http::HttpOptions;
 use twinwright_azure::hub::HubClient;
 use twinwright_azure::identity::TokenSource;
@@ -76,7 +77,7 @@ impl Connection {
     /// # Errors
     /// The connection string or the CA cannot be used.
     pub fn hub(&self) -> anyhow::Result<HubClient> {
-        let tokens = TokenSource::sas(self.service_connection_string.parse()?);
+        let tokens = TokenSource::sas(ConnectionString::parse(&self.service_connection_string)?);
         Ok(HubClient::new(&self.hub_url, tokens, &self.options())?)
     }
 
@@ -85,7 +86,7 @@ impl Connection {
     /// # Errors
     /// The token file or the CA cannot be used.
     pub fn twins(&self, data: &Path) -> anyhow::Result<TwinsClient> {
-        let tokens = TokenSource::static_file(data.join("secrets").join("twins-token"));
+        let tokens = TokenSource::static_file(data.join("twins").join("twins.token"));
         Ok(TwinsClient::new(&self.twins_url, tokens, &self.options())?)
     }
 

@@ -207,9 +207,6 @@ async fn books(store: &Store, from: Micros) -> anyhow::Result<Books> {
     let mut books = Books::default();
     // Event times come from the devices; an hour around the run is enough for clocks that are a little off.
     for name in log.range(from - 3_600 * SECOND, now() + 3_600 * SECOND).await? {
-        if name.last_enqueued() < from {
-            continue;
-        }
         let (frame, metadata) = log.load(&name).await?;
         for (row, &sequence) in frame.sequence.iter().enumerate() {
             if frame.enqueued[row] < from {
@@ -222,8 +219,11 @@ async fn books(store: &Store, from: Micros) -> anyhow::Result<Books> {
             }
         }
     }
-    let letters = DeadLetters::new(store.clone(), "local").list(from, now()).await?;
-    books.dead_lettered = letters.iter().filter(|letter| letter.enqueued >= from).count() as u64;
+    let letters = DeadLetters::new(store.clone(), "local");
+    for batch in letters.list(Some(from)).await? {
+        let batch = letters.read(&batch.path).await?;
+        books.dead_lettered += batch.iter().filter(|letter| letter.enqueued >= from).count() as u64;
+    }
     Ok(books)
 }
 

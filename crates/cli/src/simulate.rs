@@ -18,6 +18,8 @@ use crate::connection::Connection;
 const REPAIR: Duration = Duration::from_secs(8);
 /// Validity of a device's token: the demo's longest sensible run.
 const TOKEN: Duration = Duration::from_secs(86_400);
+/// Readings that nobody sees before the first one that is sent.
+const WARM_UP: i64 = 1_200;
 const API: &str = "api-version=2021-04-12&DeviceClientType=twinwright-simulator";
 
 /// What to simulate.
@@ -68,9 +70,6 @@ pub struct Simulation {
 /// # Errors
 /// Names the built-in ones.
 pub fn scenario(name: &str) -> anyhow::Result<Scenario> {
-    if let Some(count) = name.strip_prefix("many:") {
-        return Ok(Scenario::many(count.parse().context("many:N needs a number")?));
-    }
     if name.ends_with(".json") {
         let text = std::fs::read_to_string(name).with_context(|| format!("cannot read scenario {name}"))?;
         return Ok(Scenario::parse(&text)?);
@@ -88,18 +87,11 @@ pub async fn start(connection: &Connection, plan: &Plan) -> anyhow::Result<Simul
     config.time_scale = plan.time_scale;
     let plant = Plant::new(&config)?;
     let truth = plant.truth();
-    let hub = connection.hub()?;
-    let ca = std::fs::read(&connection.ca_file).context("cannot read the platform's CA")?;
     let counts = Arc::new(Counts::default());
     let mut tasks = JoinSet::new();
     for machine in plant.into_machines() {
         let id = machine.device_id().to_string();
-        let device = match hub.get_device(&id).await? {
-            Some(device) => device,
-            None => hub.create_device(&NewDevice::new(&id)).await?,
-        };
-        let Some(key) = device.primary_key() else { bail!("device {id} has no key") };
-        let options = options(connection, &id, key, &ca)?;
+        let options = mqtt_options(connection, &id).await?;
         tasks.spawn(run(machine, options, plan.period, plan.length, Arc::clone(&counts)));
     }
     Ok(Simulation { counts, truth, tasks })
@@ -118,17 +110,28 @@ impl Simulation {
     }
 }
 
-fn options(connection: &Connection, id: &str, key: &str, ca: &[u8]) -> anyhow::Result<MqttOptions> {
+/// How a device connects; it is registered if it is not yet.
+///
+/// # Errors
+/// The hub cannot be reached or refuses.
+pub async fn mqtt_options(connection: &Connection, id: &str) -> anyhow::Result<MqttOptions> {
+    let hub = connection.hub()?;
+    let device = match hub.get_device(id).await? {
+        Some(device) => device,
+        None => hub.create_device(&NewDevice { id: id.to_owned(), enabled: true, keys: None }).await?,
+    };
+    let Some(key) = &device.primary_key else { bail!("device {id} has no key") };
+    let ca = std::fs::read(&connection.ca_file).context("cannot read the platform's CA")?;
     let host = &connection.hub_host_name;
     let resource = format!("{host}/devices/{id}");
-    let token = sas::sign(&resource, key, SystemTime::now() + TOKEN, None).context("the device's key is not base64")?;
+    let token = sas::sign(&resource, key.reveal(), SystemTime::now() + TOKEN, None).context("the device's key is not base64")?;
     let mut options = MqttOptions::new(id, host.as_str(), connection.mqtt_port);
     options.set_credentials(format!("{host}/{id}/?{API}"), token);
     options.set_keep_alive(Duration::from_secs(30));
     options.set_clean_session(false);
     options.set_inflight(100);
     options.set_max_packet_size(262_144, 262_144);
-    let tls = TlsConfiguration::Simple { ca: ca.to_vec(), alpn: None, client_auth: None };
+    let tls = TlsConfiguration::Simple { ca, alpn: None, client_auth: None };
     options.set_transport(Transport::Tls(tls));
     Ok(options)
 }
@@ -171,6 +174,7 @@ async fn run(
             }
         })
     };
+    warm_up(&machine, period);
     let started = tokio::time::Instant::now();
     let mut ticks = tokio::time::interval(period);
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
@@ -192,6 +196,16 @@ async fn run(
     let _ = client.disconnect().await;
     receiver.abort();
     Ok(())
+}
+
+/// Lets the machine run before anybody looks, so that it does not start cold.
+fn warm_up(machine: &Mutex<Machine>, period: Duration) {
+    let mut machine = machine.lock().unwrap_or_else(PoisonError::into_inner);
+    let period = i64::try_from(period.as_micros()).unwrap_or(1_000_000);
+    let end = now();
+    for step in (1..=WARM_UP).rev() {
+        machine.step(end - step * period);
+    }
 }
 
 /// Answers a direct method: topic and payload of the reply.

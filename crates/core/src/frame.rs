@@ -72,6 +72,8 @@ pub struct Frame {
     pub range: SequenceRange,
     /// Enqueued time of the input's first event (it may have no row).
     pub first_enqueued: Micros,
+    /// Enqueued time of the input's last event (it may have no row): what comes later is newer.
+    pub last_enqueued: Micros,
     /// Distinct device ids (IoT Hub's authenticated system property).
     pub devices: Vec<Arc<str>>,
     /// Index into `devices` a row.
@@ -101,6 +103,7 @@ impl Frame {
             partition,
             range,
             first_enqueued,
+            last_enqueued: first_enqueued,
             devices: Vec::new(),
             device: Vec::new(),
             time: Vec::new(),

@@ -1,7 +1,7 @@
 //! DTDL v2 and v3: parser and validator, without IO.
 //!
-//! A document goes through two steps. [`read`] turns each JSON document into an [`Interface`] and checks all that can
-//! be checked inside it: types, names, identifiers, limits. [`model_set`] links interfaces: inheritance, components,
+//! A document goes through two steps. `read` turns each JSON document into an [`Interface`] and checks all that can
+//! be checked inside it: types, names, identifiers, limits. `model_set` links interfaces: inheritance, components,
 //! references between schemas, nesting. What comes out is a [`ModelSet`], from which a [`ResolvedInterface`] is
 //! looked up by identifier, with everything that it inherits in one place. [`validate_value`] checks a JSON value
 //! against a resolved schema; it serves twins, patches and relationships alike.

@@ -1,6 +1,6 @@
 //! A set of linked models: what one interface takes from others is checked and flattened here.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use indexmap::{IndexMap, IndexSet};
@@ -301,7 +301,7 @@ impl Linker {
     /// A component's interface must exist, hold no component itself and be of no newer language.
     fn check_components(&mut self, id: &Dtmi) {
         let Some(model) = self.models.get(id).cloned() else { return };
-        let mut faults: HashMap<String, (ErrorKind, String)> = HashMap::new();
+        let mut faults: IndexMap<String, (ErrorKind, String)> = IndexMap::new();
         for (name, schema) in model.components() {
             let fault = match self.models.get(schema) {
                 None if self.pending.contains_key(schema) => continue,

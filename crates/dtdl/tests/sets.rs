@@ -1,5 +1,8 @@
 //! Sets of models: lookup, inheritance in queries, values, and robustness against arbitrary documents.
 
+// The function that builds models stands outside any test function.
+#![allow(clippy::unwrap_used)]
+
 use proptest::prelude::*;
 use serde_json::{Value, json};
 use twinwright_dtdl::{Dtmi, ModelSet, Rules, parse, validate_value};

@@ -72,6 +72,7 @@ pub(crate) fn select(frame: Frame, keep: &[bool]) -> Frame {
         partition: frame.partition,
         range: frame.range,
         first_enqueued: frame.first_enqueued,
+        last_enqueued: frame.last_enqueued,
         devices: frame.devices,
     }
 }
@@ -113,6 +114,9 @@ pub(crate) fn split(frame: &Frame) -> Option<Vec<Frame>> {
         part.range = SequenceRange { first, last };
         if !parts.is_empty() {
             part.first_enqueued = frame.enqueued[begin];
+        }
+        if end < frame.rows() {
+            part.last_enqueued = part.enqueued.last().copied().unwrap_or(part.first_enqueued);
         }
         parts.push(part);
         begin = end;

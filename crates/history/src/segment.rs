@@ -11,7 +11,7 @@
 //!    `_state`, and then `_2`, `_3`, … until it is free.
 //!
 //! The key-value metadata say whose columns these are, so reading gives the devices' names back: `twinwright.format`,
-//! `.hub`, `.partition`, `.first`, `.last`, `.first_enqueued` (µs), `.epoch`, `.versions` (JSON), `.columns` (JSON).
+//! `.hub`, `.partition`, `.first`, `.last`, `.first_enqueued`, `.last_enqueued` (µs), `.epoch`, `.versions` (JSON), `.columns` (JSON).
 
 mod columns;
 mod decode;

@@ -145,10 +145,10 @@ impl Store {
         prefix: &str,
         after: Option<&str>,
     ) -> Result<BoxStream<'static, Result<Entry, StoreError>>, StoreError> {
-        let folder = parse(prefix)?;
+        let folder = parse_folder(prefix)?;
         let listed = match after {
-            Some(after) => self.objects.list_with_offset(Some(&folder), &parse(after)?),
-            None => self.objects.list(Some(&folder)),
+            Some(after) => self.objects.list_with_offset(folder.as_ref(), &parse(after)?),
+            None => self.objects.list(folder.as_ref()),
         };
         let prefix = prefix.to_owned();
         // Azurite ignores the start of a listing, so it is checked here again.
@@ -178,7 +178,7 @@ impl Store {
     /// # Errors
     /// [`StoreError`]
     pub async fn folders(&self, prefix: &str) -> Result<Vec<String>, StoreError> {
-        match self.objects.list_with_delimiter(Some(&parse(prefix)?)).await {
+        match self.objects.list_with_delimiter(parse_folder(prefix)?.as_ref()).await {
             Ok(found) => {
                 let mut folders: Vec<String> =
                     found.common_prefixes.iter().map(ToString::to_string).collect();
@@ -217,11 +217,16 @@ fn sort_and_cut(entries: &mut Vec<Entry>, limit: usize) {
     entries.truncate(limit);
 }
 
+/// The empty prefix is the root.
+fn parse_folder(prefix: &str) -> Result<Option<Path>, StoreError> {
+    if prefix.is_empty() { Ok(None) } else { parse(prefix).map(Some) }
+}
+
 /// Object paths are ours, so one that a store would have to escape is a mistake of the caller.
 fn parse(path: &str) -> Result<Path, StoreError> {
     let error = |cause: String| StoreError::invalid(format!("{path} is no valid object path ({cause})"));
-    if path.starts_with('/') || path.ends_with('/') {
-        return Err(error("it starts or ends with /".to_owned()));
+    if path.is_empty() || path.starts_with('/') || path.ends_with('/') {
+        return Err(error("it is empty, or starts or ends with /".to_owned()));
     }
     // Such names are the folder's own half-written files.
     if path.contains('#') {

@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
-use crate::linear;
+use crate::{document, linear};
 
 /// The document format this code reads and writes.
 pub const FORMAT: u32 = 1;
@@ -17,7 +17,7 @@ pub const MAX_REGIMES: usize = 64;
 pub const MAX_WINDOW: usize = 1_000;
 
 /// What training learnt: regimes, their normal values, and the alarm limit of each scorer.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Baseline {
     /// Document format, [`FORMAT`].
     pub format: u32,
@@ -36,31 +36,25 @@ pub struct Baseline {
     /// Scorers that can read this document.
     pub scorers: Vec<String>,
     /// Signals that choose the regime; may be empty.
-    #[serde(default)]
     pub settings: Vec<String>,
     /// At least one regime.
     pub regimes: Vec<Regime>,
     /// Rows of the moving window of `smoothed-mahalanobis`.
-    #[serde(default = "default_window")]
     pub window_rows: usize,
     /// Weight of the newest row in `ewma-chart`, above 0, at most 1.
-    #[serde(default = "default_alpha")]
     pub ewma_alpha: f64,
     /// A device's state starts anew after a gap in event time longer than this.
-    #[serde(default = "default_gap")]
     pub gap_reset_seconds: f64,
     /// Raw score at which each scorer's calibrated score is 1.0.
     pub limits: BTreeMap<String, f64>,
     /// Free figures of training and evaluation.
-    #[serde(default)]
     pub metrics: BTreeMap<String, f64>,
     /// Free text for people.
-    #[serde(default)]
     pub note: String,
 }
 
 /// The rows a baseline was made of.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct TrainingWindow {
     /// Event time of the first row, ISO 8601 UTC.
     pub from: String,
@@ -73,13 +67,11 @@ pub struct TrainingWindow {
 /// Normal behaviour within one operating regime.
 ///
 /// A row's residual is `r = (value - mean) / deviation`, each capped at ±[`crate::ROW_CAP`].
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Regime {
     /// Centre of each setting.
-    #[serde(default)]
     pub centre: Vec<f64>,
     /// Scale of each setting: the nearest centre in `(value - centre) / scale` is the row's regime.
-    #[serde(default)]
     pub scale: Vec<f64>,
     /// Share of the training rows, 0 to 1.
     pub weight: f64,
@@ -134,8 +126,7 @@ impl Baseline {
     /// # Errors
     /// [`BaselineError`] names the field and the rule.
     pub fn from_json(json: &[u8]) -> Result<Self, BaselineError> {
-        let baseline: Self =
-            serde_json::from_slice(json).map_err(|error| BaselineError::Json(error.to_string()))?;
+        let baseline = document::read(json)?;
         baseline.validate()?;
         Ok(baseline)
     }
@@ -187,30 +178,24 @@ impl Baseline {
         if width == 0 || width > MAX_SIGNALS {
             return Err(wrong("signals", format!("are {width}, must be 1 to {MAX_SIGNALS}")));
         }
-        let mut names: Vec<&String> = self.signals.iter().collect();
-        names.sort();
-        if let Some(pair) = names.windows(2).find(|pair| pair[0] == pair[1]) {
-            return Err(wrong("signals", format!("name {} twice", pair[0])));
+        // At most 256 names: comparing each with each costs less than the code that would sort them.
+        let twice = self.signals.iter().enumerate().find(|(at, name)| self.signals[..*at].contains(name));
+        if let Some((_, name)) = twice {
+            return Err(wrong("signals", format!("name {name} twice")));
         }
         self.setting_columns()?;
         if !(2..=MAX_WINDOW).contains(&self.window_rows) {
             return Err(wrong("window_rows", format!("is {}, must be 2 to {MAX_WINDOW}", self.window_rows)));
         }
         if !(self.ewma_alpha > 0.0 && self.ewma_alpha <= 1.0) {
-            return Err(wrong(
-                "ewma_alpha",
-                format!("is {}, must be above 0 and at most 1", self.ewma_alpha),
-            ));
+            return Err(wrong("ewma_alpha", "must be above 0 and at most 1".to_owned()));
         }
         if !(self.gap_reset_seconds > 0.0 && self.gap_reset_seconds <= 1e9) {
-            return Err(wrong(
-                "gap_reset_seconds",
-                format!("is {}, must be above 0 and at most 1e9", self.gap_reset_seconds),
-            ));
+            return Err(wrong("gap_reset_seconds", "must be above 0 and at most 1e9".to_owned()));
         }
         for (scorer, limit) in &self.limits {
             if !(limit.is_finite() && *limit > 0.0) {
-                return Err(wrong(&format!("limits.{scorer}"), format!("is {limit}, must be above 0")));
+                return Err(wrong(&format!("limits.{scorer}"), "must be above 0".to_owned()));
             }
         }
         if self.regimes.is_empty() || self.regimes.len() > MAX_REGIMES {
@@ -234,7 +219,7 @@ impl Regime {
             match values.iter().position(|value| !value.is_finite() || (positive && *value <= 0.0)) {
                 Some(at) => Err(wrong(
                     &format!("{name}.{field}[{at}]"),
-                    format!("is {}, must be {}", values[at], if positive { "above 0" } else { "finite" }),
+                    if positive { "must be above 0" } else { "must be finite" }.to_owned(),
                 )),
                 None => Ok(()),
             }
@@ -246,7 +231,7 @@ impl Regime {
         numbers("precision", &self.precision, width * width, false)?;
         numbers("ewma_deviation", &self.ewma_deviation, width, true)?;
         if !(0.0..=1.0).contains(&self.weight) {
-            return Err(wrong(&format!("{name}.weight"), format!("is {}, must be 0 to 1", self.weight)));
+            return Err(wrong(&format!("{name}.weight"), "must be 0 to 1".to_owned()));
         }
         if linear::cholesky(&self.precision, width).is_none() {
             return Err(wrong(&format!("{name}.precision"), "is not positive definite".to_owned()));
@@ -255,18 +240,14 @@ impl Regime {
     }
 }
 
-fn wrong(field: &str, problem: String) -> BaselineError {
+pub(crate) fn wrong(field: &str, problem: String) -> BaselineError {
     BaselineError::Field { field: field.to_owned(), problem }
 }
 
-fn default_window() -> usize {
-    30
-}
-
-fn default_alpha() -> f64 {
-    0.1
-}
-
-fn default_gap() -> f64 {
-    600.0
+/// As a part of other documents; the reader is the same as [`Baseline::from_json`]'s.
+impl<'de> Deserialize<'de> for Baseline {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let raw = Box::<serde_json::value::RawValue>::deserialize(deserializer)?;
+        Self::from_json(raw.get().as_bytes()).map_err(serde::de::Error::custom)
+    }
 }

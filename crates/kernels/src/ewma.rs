@@ -122,12 +122,13 @@ impl RowKernel for EwmaChart {
         let inverse = &self.inverse_deviation[usize::from(state.regime)];
         let (mut present, mut warm) = (false, false);
         let (mut largest, mut total) = (0.0_f64, 0.0);
+        let scales = self.regimes.scales(state.regime);
         for (signal, &value) in row.iter().enumerate() {
             if value.is_nan() {
                 continue;
             }
             present = true;
-            let residual = self.regimes.residual(state.regime, signal, value);
+            let residual = scales[signal].residual(value);
             let mean = &mut state.mean[signal];
             *mean += self.alpha * (residual - *mean);
             let seen = &mut state.seen[signal];

@@ -36,6 +36,8 @@ pub struct SmoothedMahalanobis {
     precision: Vec<Vec<f64>>,
     cache: Vec<Pattern>,
     oldest: usize,
+    /// One over each possible number of rows in the window: multiplying is much faster than dividing.
+    inverse: Vec<f64>,
     // Scratch of one row.
     mean: Vec<f64>,
     absent: Vec<bool>,
@@ -81,6 +83,7 @@ impl Kernel for SmoothedMahalanobis {
             precision: baseline.regimes.iter().map(|regime| regime.precision.clone()).collect(),
             cache: Vec::new(),
             oldest: 0,
+            inverse: (0..=baseline.window_rows).map(|rows| 1.0 / rows.max(1) as f64).collect(),
             mean: vec![0.0; width],
             absent: vec![false; width],
         })
@@ -111,10 +114,11 @@ impl SmoothedMahalanobis {
         window.sums.fill(0.0);
         window.counts.fill(0);
         for (row, &regime) in window.rows.chunks_exact(self.width).zip(&window.regimes).take(window.filled) {
-            for (signal, &value) in row.iter().enumerate() {
+            let cells = row.iter().zip(self.regimes.scales(regime));
+            for ((sum, count), (&value, scale)) in window.sums.iter_mut().zip(&mut window.counts).zip(cells) {
                 if !value.is_nan() {
-                    window.sums[signal] += self.regimes.residual(regime, signal, value);
-                    window.counts[signal] += 1;
+                    *sum += scale.residual(value);
+                    *count += 1;
                 }
             }
         }
@@ -122,16 +126,21 @@ impl SmoothedMahalanobis {
 
     fn push(&self, window: &mut Window, row: &[f64], regime: u8) {
         let at = window.head * self.width;
-        let old_regime = window.regimes[window.head];
-        let slot = &mut window.rows[at..at + self.width];
-        for (signal, (old, &new)) in slot.iter_mut().zip(row).enumerate() {
+        let old_scales = self.regimes.scales(window.regimes[window.head]);
+        let new_scales = self.regimes.scales(regime);
+        let slot = window.rows[at..at + self.width].iter_mut().zip(row);
+        let totals = window.sums.iter_mut().zip(&mut window.counts);
+        // Side by side, without indices: this loop is most of the kernel's time.
+        for (((old, &new), (sum, count)), (old_scale, new_scale)) in
+            slot.zip(totals).zip(old_scales.iter().zip(new_scales))
+        {
             if !old.is_nan() {
-                window.sums[signal] -= self.regimes.residual(old_regime, signal, *old);
-                window.counts[signal] -= 1;
+                *sum -= old_scale.residual(*old);
+                *count -= 1;
             }
             if !new.is_nan() {
-                window.sums[signal] += self.regimes.residual(regime, signal, new);
-                window.counts[signal] += 1;
+                *sum += new_scale.residual(new);
+                *count += 1;
             }
             *old = new;
         }
@@ -207,11 +216,12 @@ impl RowKernel for SmoothedMahalanobis {
             return (0.0, status::WARMING);
         }
         let mut present = 0;
-        for signal in 0..self.width {
-            let count = state.counts[signal];
-            let enough = usize::from(count) * 2 >= self.window;
-            self.absent[signal] = !enough;
-            self.mean[signal] = if enough { state.sums[signal] / f64::from(count) } else { 0.0 };
+        let totals = state.sums.iter().zip(&state.counts);
+        for ((mean, absent), (sum, &count)) in self.mean.iter_mut().zip(&mut self.absent).zip(totals) {
+            let count = usize::from(count);
+            let enough = count * 2 >= self.window;
+            *absent = !enough;
+            *mean = if enough { sum * self.inverse[count] } else { 0.0 };
             present += usize::from(enough);
         }
         if present == 0 || present * 2 < self.width {

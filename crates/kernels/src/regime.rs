@@ -14,8 +14,22 @@ pub(crate) struct Regimes {
 struct Normal {
     centre: Vec<f64>,
     inverse_scale: Vec<f64>,
-    mean: Vec<f64>,
-    inverse_deviation: Vec<f64>,
+    signals: Vec<Scale>,
+}
+
+/// Normal value of one signal.
+#[derive(Clone, Copy)]
+pub(crate) struct Scale {
+    mean: f64,
+    inverse_deviation: f64,
+}
+
+impl Scale {
+    /// The capped residual of a value; the value must not be NaN.
+    #[inline]
+    pub(crate) fn residual(self, value: f64) -> f64 {
+        ((value - self.mean) * self.inverse_deviation).clamp(-ROW_CAP, ROW_CAP)
+    }
 }
 
 impl Regimes {
@@ -27,8 +41,12 @@ impl Regimes {
             .map(|regime| Normal {
                 centre: regime.centre.clone(),
                 inverse_scale: invert(&regime.scale),
-                mean: regime.mean.clone(),
-                inverse_deviation: invert(&regime.deviation),
+                signals: regime
+                    .mean
+                    .iter()
+                    .zip(&regime.deviation)
+                    .map(|(&mean, deviation)| Scale { mean, inverse_deviation: 1.0 / deviation })
+                    .collect(),
             })
             .collect();
         let usual = (0..baseline.regimes.len()).fold(0, |best, index| {
@@ -66,10 +84,9 @@ impl Regimes {
         best.1
     }
 
-    /// The capped residual of one value; the value must not be NaN.
+    /// The scales of a regime, one a signal.
     #[inline]
-    pub(crate) fn residual(&self, regime: u8, signal: usize, value: f64) -> f64 {
-        let normal = &self.all[usize::from(regime)];
-        ((value - normal.mean[signal]) * normal.inverse_deviation[signal]).clamp(-ROW_CAP, ROW_CAP)
+    pub(crate) fn scales(&self, regime: u8) -> &[Scale] {
+        &self.all[usize::from(regime)].signals
     }
 }

@@ -113,6 +113,8 @@ pub(crate) fn cargo(toolchain: &Toolchain) -> Command {
         command.env_remove(name);
     }
     command.args(["build", "--release", "--target", TARGET]);
+    // Two numbers at a time: every host that runs components has it, and kernels are loops over numbers.
+    command.env("CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUSTFLAGS", "-Ctarget-feature=+simd128");
     if let Toolchain::FromSource { linker } = toolchain {
         command
             .arg("-Zbuild-std=std,panic_abort")

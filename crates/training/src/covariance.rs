@@ -11,9 +11,9 @@ pub(crate) struct Shrunk {
 /// Inverse of the Ledoit-Wolf covariance (2004: shrunk towards the mean variance times identity) about zero, as
 /// the samples are residuals already. `samples` has `width` numbers a sample.
 ///
-/// `independent` is the number of independent samples: overlapping windows say less than their number, and
+/// `wander` is added to the variances. `independent` is the number of independent samples: overlapping windows say less than their number, and
 /// the shrinkage has to know it.
-pub(crate) fn ledoit_wolf(samples: &[f64], width: usize, independent: f64) -> Option<Shrunk> {
+pub(crate) fn ledoit_wolf(samples: &[f64], width: usize, independent: f64, wander: &[f64]) -> Option<Shrunk> {
     let count = samples.len() / width;
     if count < 2 {
         return None;
@@ -45,6 +45,6 @@ pub(crate) fn ledoit_wolf(samples: &[f64], width: usize, independent: f64) -> Op
     }
     // Signals that never move in training leave a singular matrix when nothing was shrunk.
     let floor = (scale * 1e-6).max(1e-9);
-    (0..width).for_each(|at| covariance[at * width + at] += floor);
+    (0..width).for_each(|at| covariance[at * width + at] += floor + wander[at]);
     Some(Shrunk { precision: linear::invert(&covariance, width)?, shrinkage })
 }

@@ -58,7 +58,8 @@ impl TrainError {
         Self::TooFewRows { purpose, have, need, missing: need.saturating_sub(have) }
     }
 
-    pub(crate) fn numeric(cause: impl ToString) -> Self {
+    #[allow(clippy::needless_pass_by_value, reason = "it is what `map_err` hands over")]
+    pub(crate) fn numeric(cause: impl std::fmt::Display) -> Self {
         Self::Numeric { cause: cause.to_string() }
     }
 }

@@ -15,6 +15,7 @@ mod covariance;
 mod error;
 mod evaluate;
 mod fit;
+mod model;
 mod regimes;
 mod rows;
 mod statistics;

@@ -1,8 +1,8 @@
 //! A local Azure Digital Twins data plane: models, twins, relationships, patches and queries over HTTPS.
 //!
-//! [`LocalTwins`] starts and stops the service. [`store`] holds the graph in memory, behind a journal in a folder, and
-//! decides what is allowed; it knows nothing of HTTP. [`query`] is the query language: lexer, parser, evaluator.
-//! [`http`] turns requests into calls of the store and answers as the service does, errors included. [`limits`] counts
+//! [`LocalTwins`] starts and stops the service. `store` holds the graph in memory, behind a journal in a folder, and
+//! decides what is allowed; it knows nothing of HTTP. `query` is the query language: lexer, parser, evaluator.
+//! `http` turns requests into calls of the store and answers as the service does, errors included. `limits` counts
 //! requests against the service's published limits. Nothing here knows the rest of Twinwright: any client of
 //! Azure Digital Twins can use it alone.
 //!

@@ -28,7 +28,7 @@ pub struct LocalTwins {
     store: Arc<Store>,
     outage: watch::Sender<Option<Outage>>,
     handle: Handle<SocketAddr>,
-    task: JoinHandle<std::io::Result<()>>,
+    task: Option<JoinHandle<std::io::Result<()>>>,
 }
 
 impl LocalTwins {
@@ -60,7 +60,7 @@ impl LocalTwins {
         let server = axum_server::from_tcp_rustls(listener, tls).map_err(listen)?.handle(handle.clone());
         let task = tokio::spawn(async move { server.serve(router.into_make_service()).await });
         tracing::info!(%address, folder = %config.folder.display(), "local digital twins are ready");
-        Ok(Self { address, token, token_file, store, outage, handle, task })
+        Ok(Self { address, token, token_file, store, outage, handle, task: Some(task) })
     }
 
     /// The address that is listened on.
@@ -89,17 +89,22 @@ impl LocalTwins {
     }
 
     /// Takes no more requests and ends the open ones, within 3 seconds. When it returns, the folder is free again.
-    pub async fn stop(self) {
-        let Self { handle, task, outage, store, .. } = self;
+    pub async fn stop(mut self) {
         // A hanging request must not hold the service up.
-        outage.send_replace(Some(Outage::Unavailable));
-        handle.graceful_shutdown(Some(DRAIN));
+        self.outage.send_replace(Some(Outage::Unavailable));
+        self.handle.graceful_shutdown(Some(DRAIN));
+        let Some(task) = self.task.take() else { return };
         match task.await {
             Ok(Ok(())) => {}
             Ok(Err(error)) => tracing::warn!(%error, "local digital twins ended with an error"),
             Err(error) => tracing::warn!(%error, "local digital twins did not end by themselves"),
         }
-        drop(store);
+    }
+}
+
+impl Drop for LocalTwins {
+    fn drop(&mut self) {
+        self.handle.shutdown();
     }
 }
 

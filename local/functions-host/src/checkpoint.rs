@@ -42,7 +42,11 @@ impl Documents {
         })
     }
 
-    pub(crate) async fn checkpoint(&self, function: &str, partition: u32) -> Result<Option<Checkpoint>, HostError> {
+    pub(crate) async fn checkpoint(
+        &self,
+        function: &str,
+        partition: u32,
+    ) -> Result<Option<Checkpoint>, HostError> {
         self.read(self.checkpoint_path(function, partition)).await
     }
 
@@ -71,7 +75,10 @@ impl Documents {
         self.root.join("timers").join(format!("{function}.json"))
     }
 
-    async fn read<T: DeserializeOwned + Send + 'static>(&self, path: PathBuf) -> Result<Option<T>, HostError> {
+    async fn read<T: DeserializeOwned + Send + 'static>(
+        &self,
+        path: PathBuf,
+    ) -> Result<Option<T>, HostError> {
         match tokio::fs::read(&path).await {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
             Err(source) => Err(HostError::File { action: "read", path, source }),
@@ -86,9 +93,11 @@ impl Documents {
             .map_err(|error| HostError::Damaged { path: path.clone(), reason: error.to_string() })?;
         let target = path.clone();
         let written = tokio::task::spawn_blocking(move || replace(&target, &bytes)).await;
-        written
-            .unwrap_or_else(|error| Err(io::Error::other(error)))
-            .map_err(|source| HostError::File { action: "write", path, source })
+        written.unwrap_or_else(|error| Err(io::Error::other(error))).map_err(|source| HostError::File {
+            action: "write",
+            path,
+            source,
+        })
     }
 }
 

@@ -93,7 +93,9 @@ pub enum HostError {
 #[derive(Debug, thiserror::Error)]
 pub enum QueueError {
     /// The name breaks the rules for queue names.
-    #[error("queue name {0:?} is not allowed: use 3 to 63 lower-case letters, digits and single inner dashes")]
+    #[error(
+        "queue name {0:?} is not allowed: use 3 to 63 lower-case letters, digits and single inner dashes"
+    )]
     Name(String),
     /// The queue does not exist.
     #[error("queue {0} does not exist; create it first")]

@@ -1,10 +1,6 @@
 //! The host as a whole: reads the app, starts the handler, the triggers and the HTTP endpoint, and ends them in order.
 
-use std::{
-    collections::HashMap,
-    net::SocketAddr,
-    sync::Arc,
-};
+use std::{collections::HashMap, net::SocketAddr, sync::Arc, time::Duration};
 
 use axum::Router;
 use tokio::{
@@ -16,8 +12,9 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     HostError, HostEvent,
     checkpoint::Documents,
+    conductor::{Conductor, Ended, ServerTask, SupervisorTask},
     encode::event_hub::Partition,
-    events::{Events, LogLevel},
+    events::Events,
     handler::{self, Command, CommandLine, HandlerControl, HandlerState, Supervisor, supervise_external},
     http::{HttpFunction, HttpState, serve},
     invoke::{Failure, Invoker},
@@ -25,11 +22,7 @@ use crate::{
     triggers::{event_hub::PartitionLoop, queue::QueueLoop, timer::Timer},
 };
 
-/// How the host ended: none while it runs, then the reason when it stopped by itself.
-type Ended = Option<Option<String>>;
-
 /// A running host. Dropping it kills the handler and ends everything at once; [`FunctionsHost::stop`] does it in order.
-#[derive(Debug)]
 pub struct FunctionsHost {
     address: SocketAddr,
     events: Events,
@@ -39,6 +32,12 @@ pub struct FunctionsHost {
     abort: CancellationToken,
     ended: watch::Receiver<Ended>,
     conductor: JoinHandle<()>,
+}
+
+impl std::fmt::Debug for FunctionsHost {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.debug_struct("FunctionsHost").field("address", &self.address).finish_non_exhaustive()
+    }
 }
 
 impl FunctionsHost {
@@ -71,24 +70,28 @@ impl FunctionsHost {
         let parts = Parts::build(&config, &settings, &functions, &invoker, &documents).await?;
 
         let listener = listen(config.bind)?;
-        let address = listener.local_addr().map_err(|source| HostError::Listen { address: String::new(), source })?;
+        let address =
+            listener.local_addr().map_err(|source| HostError::Listen { address: String::new(), source })?;
         let timers = Arc::new(parts.timers);
-        let (custom, proxying) = (settings.custom_handler.as_ref(), |handler: &crate::settings::CustomHandler| handler.proxying);
+        let custom = settings.custom_handler.as_ref();
         let state = Arc::new(HttpState {
             invoker,
             routes: HttpFunction::all(&functions),
             prefix: settings.http.route_prefix.clone(),
-            proxying: custom.is_some_and(proxying),
+            proxying: custom.is_some_and(|handler| handler.proxying),
             forwarding: custom.is_some_and(|handler| handler.forwarding),
             permits: Arc::new(Semaphore::new(settings.http.max_concurrent_requests)),
             timers: Arc::clone(&timers),
             queues: parts.queues.iter().map(|queue| (queue.function.name.clone(), queue.clone())).collect(),
-            names: functions.iter().map(|function| (function.name.clone(), kind(&function.trigger))).collect(),
+            names: functions
+                .iter()
+                .map(|function| (function.name.clone(), kind(&function.trigger)))
+                .collect(),
         });
         let http_stop = CancellationToken::new();
         let http_end = http_stop.clone();
         let app = Router::new().fallback(serve).with_state(state);
-        let server = tokio::spawn(async move {
+        let server: ServerTask = Box::pin(async move {
             let served = axum::serve(listener, app).with_graceful_shutdown(http_end.cancelled_owned());
             if let Err(error) = served.await {
                 tracing::error!(%error, "the HTTP endpoint failed");
@@ -102,7 +105,8 @@ impl FunctionsHost {
         for queue in parts.queues {
             work.spawn(queue.run());
         }
-        for timer in timers.values().cloned() {
+        for timer in timers.values() {
+            let timer = Arc::clone(timer);
             work.spawn(async move { timer.run().await });
         }
         let (ended_sender, ended) = watch::channel(None);
@@ -299,8 +303,6 @@ fn check_ports(config: &HostConfig, functions: &[Arc<FunctionDefinition>]) -> Re
     Ok(())
 }
 
-type SupervisorTask = std::pin::Pin<Box<dyn Future<Output = Option<String>> + Send>>;
-
 fn handler_task(
     config: &HostConfig,
     settings: &HostJson,
@@ -309,7 +311,7 @@ fn handler_task(
 ) -> Result<(SupervisorTask, HandlerControl), HostError> {
     let custom = settings.custom_handler.as_ref();
     let initialization_timeout =
-        custom.map_or(std::time::Duration::from_secs(30), |custom| custom.initialization_timeout);
+        custom.map_or(Duration::from_secs(30), |custom| custom.initialization_timeout);
     match (&config.handler, custom) {
         (Handler::External { url }, _) => {
             let (run, control) = supervise_external(url, initialization_timeout, events.clone())?;
@@ -336,9 +338,9 @@ fn handler_task(
             };
             Ok((Box::pin(run), HandlerControl { authority, commands, state, initialization_timeout }))
         }
-        (Handler::FromHostJson, None) => {
-            Err(HostError::HostJson("customHandler is missing; name the handler's executable there".to_owned()))
-        }
+        (Handler::FromHostJson, None) => Err(HostError::HostJson(
+            "customHandler is missing; name the handler's executable there".to_owned(),
+        )),
         (Handler::FromHostJson, Some(custom)) => {
             let line = CommandLine::new(custom, &config.app_folder, &config.environment)?;
             let settings = handler::Settings {
@@ -374,69 +376,5 @@ fn kind(trigger: &Trigger) -> &'static str {
         Trigger::Timer { .. } => "timerTrigger",
         Trigger::Queue { .. } => "queueTrigger",
         Trigger::Http { .. } => "httpTrigger",
-    }
-}
-
-/// The task that ends things in order.
-struct Conductor {
-    events: Events,
-    handler: HandlerControl,
-    stop: CancellationToken,
-    abort: CancellationToken,
-    http_stop: CancellationToken,
-    drain: std::time::Duration,
-    ended: watch::Sender<Ended>,
-}
-
-impl Conductor {
-    async fn run(
-        self,
-        supervisor: SupervisorTask,
-        mut fatal: mpsc::Receiver<String>,
-        mut work: JoinSet<()>,
-        server: JoinHandle<()>,
-    ) {
-        // Owned here, so that aborting this task aborts them too.
-        let mut supervising = JoinSet::new();
-        supervising.spawn(supervisor);
-        let mut serving = JoinSet::new();
-        serving.spawn(async move {
-            let _ = server.await;
-        });
-        let (reason, handler_ended) = tokio::select! {
-            () = self.stop.cancelled() => (None, false),
-            ended = supervising.join_next() => {
-                let gone = || "the handler's supervisor ended unexpectedly".to_owned();
-                match ended {
-                    Some(Ok(Some(reason))) => (Some(reason), true),
-                    _ => (Some(gone()), true),
-                }
-            }
-            Some(reason) = fatal.recv() => (Some(reason), false),
-        };
-        if let Some(reason) = &reason {
-            self.events.log(LogLevel::Error, None, reason.clone());
-        }
-        self.stop.cancel();
-        self.http_stop.cancel();
-        // With the handler gone for good, nothing that runs can end well.
-        let drained = async { while work.join_next().await.is_some() {} };
-        if handler_ended || tokio::time::timeout(self.drain, drained).await.is_err() {
-            self.abort.cancel();
-        }
-        let rest = async { while work.join_next().await.is_some() {} };
-        let _ = tokio::time::timeout(std::time::Duration::from_secs(2), rest).await;
-        work.shutdown().await;
-        if !handler_ended {
-            self.handler.stop().await;
-        }
-        self.abort.cancel();
-        let closed = tokio::time::timeout(std::time::Duration::from_secs(2), serving.join_next()).await;
-        if closed.is_err() {
-            serving.shutdown().await;
-        }
-        let shown = reason.clone().unwrap_or_else(|| "told to stop".to_owned());
-        self.events.emit(HostEvent::Stopped { reason: shown });
-        self.ended.send_replace(Some(reason));
     }
 }

@@ -76,7 +76,9 @@ impl Invoker {
                 Err(Failure::Failed(cause)) => cause,
                 other => return other,
             };
-            let (Some(policy), Some(context)) = (policy, context.as_mut()) else { return Err(Failure::Failed(cause)) };
+            let (Some(policy), Some(context)) = (policy, context.as_mut()) else {
+                return Err(Failure::Failed(cause));
+            };
             if policy.max_retry_count.is_some_and(|most| context.retry_count >= most) {
                 return Err(Failure::Failed(cause));
             }
@@ -94,10 +96,10 @@ impl Invoker {
         let started = self.started(&function.name, id);
         let work = async {
             let reply = self.exchange(function, id, body).await?;
-            self.write_outputs(function, &reply).await?;
+            self.write_outputs(function, &reply).await.map_err(Failure::Failed)?;
             Ok(reply)
         };
-        let result = self.within_timeout(generation, work).await?;
+        let result = self.within_timeout(generation, work).await;
         match &result {
             Ok(reply) => {
                 for line in &reply.logs {
@@ -105,9 +107,10 @@ impl Invoker {
                 }
                 self.succeeded(&function.name, id, started);
             }
-            Err(cause) => self.failed(&function.name, id, started, cause),
+            Err(Failure::Failed(cause)) => self.failed(&function.name, id, started, cause),
+            Err(Failure::Stopping) => self.failed(&function.name, id, started, "the host stops"),
         }
-        result.map_err(Failure::Failed)
+        result
     }
 
     /// Waits while the handler starts; too long stops the host.
@@ -131,8 +134,8 @@ impl Invoker {
     pub(crate) async fn within_timeout<T>(
         &self,
         generation: u64,
-        work: impl Future<Output = Result<T, String>>,
-    ) -> Result<Result<T, String>, Failure> {
+        work: impl Future<Output = Result<T, Failure>>,
+    ) -> Result<T, Failure> {
         let limit = async {
             match self.function_timeout {
                 Some(limit) => tokio::time::sleep(limit).await,
@@ -140,30 +143,32 @@ impl Invoker {
             }
         };
         tokio::select! {
-            result = work => Ok(result),
+            result = work => result,
             () = limit => {
                 self.handler.send(Command::Restart { generation }).await;
                 let limit = self.function_timeout.unwrap_or_default();
-                Ok(Err(format!("timeout value of {limit:?} was exceeded by the function")))
+                Err(Failure::Failed(format!("timeout value of {limit:?} was exceeded by the function")))
             }
             () = self.abort.cancelled() => Err(Failure::Stopping),
         }
     }
 
-    async fn exchange(&self, function: &FunctionDefinition, id: Uuid, body: Bytes) -> Result<Reply, String> {
-        let answer = self.post(&function.name, id, body).await?;
+    async fn exchange(&self, function: &FunctionDefinition, id: Uuid, body: Bytes) -> Result<Reply, Failure> {
+        let answer = self.post(&function.name, id, body).await.map_err(Failure::Failed)?;
         let (parts, body) = answer.into_parts();
-        let bytes = to_bytes(body, MAX_BODY).await.map_err(|error| format!("reading the reply: {}", chain(&error)))?;
+        let bytes = to_bytes(body, MAX_BODY)
+            .await
+            .map_err(|error| Failure::Failed(format!("reading the reply: {}", chain(&error))))?;
         let kind = parts.headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
         match judge(parts.status.as_u16(), kind, &bytes) {
             Verdict::Reply(reply) => Ok(reply),
-            Verdict::Failed(cause) => Err(cause),
+            Verdict::Failed(cause) => Err(Failure::Failed(cause)),
             Verdict::Hangs => {
                 let warning = "the handler answered with an empty body: the host waits for the function's timeout; answer {} instead";
                 self.events.log(LogLevel::Warning, Some(&function.name), warning);
                 // Stopping need not wait for an answer that will never come.
                 self.stopping.cancelled().await;
-                std::future::pending().await
+                Err(Failure::Stopping)
             }
         }
     }
@@ -174,7 +179,11 @@ impl Invoker {
         let mut method = Method::POST;
         for _ in 0..=MAX_REDIRECTS {
             let request = self.request(&method, &uri, id, &body).map_err(|error| error.to_string())?;
-            let answer = self.client.request(request).await.map_err(|error| format!("calling the handler: {}", chain(&error)))?;
+            let answer = self
+                .client
+                .request(request)
+                .await
+                .map_err(|error| format!("calling the handler: {}", chain(&error)))?;
             let status = answer.status();
             let Some(place) = redirect(status, answer.headers().get(header::LOCATION), &uri) else {
                 return Ok(answer.map(Body::new));
@@ -187,7 +196,13 @@ impl Invoker {
         Err(format!("the handler redirected more than {MAX_REDIRECTS} times"))
     }
 
-    fn request(&self, method: &Method, uri: &Uri, id: Uuid, body: &Bytes) -> Result<Request<Body>, axum::http::Error> {
+    fn request(
+        &self,
+        method: &Method,
+        uri: &Uri,
+        id: Uuid,
+        body: &Bytes,
+    ) -> Result<Request<Body>, axum::http::Error> {
         let mut request = Request::builder()
             .method(method.clone())
             .uri(uri.clone())
@@ -204,7 +219,9 @@ impl Invoker {
         request.body(match self.framing {
             Framing::ContentLength => Body::from(body.clone()),
             Framing::Chunked => {
-                Body::from_stream(stream::once(std::future::ready(Ok::<_, std::convert::Infallible>(body.clone()))))
+                Body::from_stream(stream::once(std::future::ready(Ok::<_, std::convert::Infallible>(
+                    body.clone(),
+                ))))
             }
         })
     }
@@ -213,7 +230,10 @@ impl Invoker {
         for (queue, messages) in reply.queue_messages(function) {
             let queues = self.queues.as_ref().ok_or("the host has no queue service")?;
             for message in messages {
-                queues.send(queue, message).await.map_err(|error| format!("output to queue {queue}: {error}"))?;
+                queues
+                    .send(queue, message)
+                    .await
+                    .map_err(|error| format!("output to queue {queue}: {error}"))?;
             }
         }
         Ok(())

@@ -17,7 +17,7 @@
 //! - `handler`: the child process, its readiness, restarts and end.
 //! - `invoke`: one invocation, with its timeout, retry policy and output bindings.
 //! - `triggers`, `http`: what calls the functions.
-//! - [`host`]: puts the parts together. [`events`]: what one can observe.
+//! - [`host`]: puts the parts together. `conductor`: ends them in order. [`events`]: what one can observe.
 //!
 //! Differences from the cloud, on purpose: authorisation levels are not checked (Core Tools does the same), schedules run
 //! in UTC, exponential retry delays have no jitter, and a poll finds a new queue message within two seconds.
@@ -25,6 +25,7 @@
 //! It runs on Linux and macOS, where a process group and signals exist.
 
 mod checkpoint;
+mod conductor;
 pub mod encode;
 pub mod error;
 pub mod events;

@@ -34,10 +34,14 @@ pub struct Cron {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ScheduleError {
     /// Not five or six fields, nor a time span.
-    #[error("has {0} fields; write {{second}} {{minute}} {{hour}} {{day}} {{month}} {{day of week}}, such as 0 */5 * * * *")]
+    #[error(
+        "has {0} fields; write {{second}} {{minute}} {{hour}} {{day}} {{month}} {{day of week}}, such as 0 */5 * * * *"
+    )]
     Fields(usize),
     /// A field that cannot be read.
-    #[error("{field} field {text:?} cannot be read: use values from {least} to {most}, *, a-b, */n or a list of those")]
+    #[error(
+        "{field} field {text:?} cannot be read: use values from {least} to {most}, *, a-b, */n or a list of those"
+    )]
     Field {
         /// Which field.
         field: &'static str,
@@ -79,9 +83,10 @@ impl Schedule {
         let far = || time + TimeDelta::days(HORIZON_DAYS);
         match self {
             Self::Cron(cron) => cron.next_after(time).unwrap_or_else(far),
-            Self::Every(interval) => {
-                TimeDelta::from_std(*interval).ok().and_then(|delta| time.checked_add_signed(delta)).unwrap_or_else(far)
-            }
+            Self::Every(interval) => TimeDelta::from_std(*interval)
+                .ok()
+                .and_then(|delta| time.checked_add_signed(delta))
+                .unwrap_or_else(far),
         }
     }
 
@@ -194,7 +199,8 @@ fn set(field: &'static str, text: &str, least: u32, most: u32, names: &[&str]) -
         match named {
             Some(index) => Some(u32::try_from(index).ok()? + least),
             None => {
-                let number = lower.parse::<u32>().ok().filter(|_| lower.bytes().all(|byte| byte.is_ascii_digit()))?;
+                let number =
+                    lower.parse::<u32>().ok().filter(|_| lower.bytes().all(|byte| byte.is_ascii_digit()))?;
                 (least..=most).contains(&number).then_some(number)
             }
         }
@@ -202,7 +208,9 @@ fn set(field: &'static str, text: &str, least: u32, most: u32, names: &[&str]) -
     let mut bits = 0;
     for item in text.split(',') {
         let (range, step) = match item.split_once('/') {
-            Some((range, step)) => (range, Some(step.parse::<u32>().ok().filter(|step| *step > 0).ok_or_else(wrong)?)),
+            Some((range, step)) => {
+                (range, Some(step.parse::<u32>().ok().filter(|step| *step > 0).ok_or_else(wrong)?))
+            }
             None => (item, None),
         };
         let (first, last) = match (range, range.split_once('-')) {
@@ -255,7 +263,17 @@ mod tests {
 
     #[test]
     fn mistakes_are_named() {
-        for wrong in ["", "* * * *", "60 * * * * *", "0 0 24 * * *", "0 0 0 0 * *", "0 0 0 30 2 *", "5-1 * * * * *", "*/0 * * * * *", "+1 * * * * *"] {
+        for wrong in [
+            "",
+            "* * * *",
+            "60 * * * * *",
+            "0 0 24 * * *",
+            "0 0 0 0 * *",
+            "0 0 0 30 2 *",
+            "5-1 * * * * *",
+            "*/0 * * * * *",
+            "+1 * * * * *",
+        ] {
             assert!(wrong.parse::<Schedule>().is_err(), "{wrong}");
         }
     }

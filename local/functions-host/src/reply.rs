@@ -37,7 +37,8 @@ pub fn judge(status: u16, content_type: Option<&str>, body: &[u8]) -> Verdict {
     if body.is_empty() {
         return Verdict::Hangs;
     }
-    let media = content_type.and_then(|text| text.split(';').next()).map(|text| text.trim().to_ascii_lowercase());
+    let media =
+        content_type.and_then(|text| text.split(';').next()).map(|text| text.trim().to_ascii_lowercase());
     if !matches!(media.as_deref(), Some("application/json" | "text/json")) {
         let shown = media.as_deref().unwrap_or("no content type");
         return Verdict::Failed(format!(
@@ -63,7 +64,9 @@ fn read(members: Map<String, Value>) -> Result<Reply, String> {
                         Value::String(line) => line,
                         Value::Null => String::new(),
                         Value::Array(_) | Value::Object(_) => {
-                            return Err("Invalid HttpResponseMessage: Logs must be a list of texts".to_owned());
+                            return Err(
+                                "Invalid HttpResponseMessage: Logs must be a list of texts".to_owned()
+                            );
                         }
                         scalar => scalar.to_string(),
                     });
@@ -102,7 +105,9 @@ impl Reply {
             OutKind::Http => None,
         });
         queues
-            .filter_map(|(queue, binding)| Some((queue, messages(self.output(function, binding)?, binding.binary))))
+            .filter_map(|(queue, binding)| {
+                Some((queue, messages(self.output(function, binding)?, binding.binary)))
+            })
             .collect()
     }
 }
@@ -115,9 +120,11 @@ pub fn messages(value: &Value, binary: bool) -> Vec<Bytes> {
         Value::String(text) => {
             let decoded = if binary { None } else { decode_base64(text) };
             let bytes = decoded.unwrap_or_else(|| text.clone().into_bytes());
-            let list = std::str::from_utf8(&bytes).ok().map(str::trim).filter(|text| text.starts_with('[')).and_then(
-                |text| serde_json::from_str::<Vec<Value>>(text).ok(),
-            );
+            let list = std::str::from_utf8(&bytes)
+                .ok()
+                .map(str::trim)
+                .filter(|text| text.starts_with('['))
+                .and_then(|text| serde_json::from_str::<Vec<Value>>(text).ok());
             match list {
                 Some(items) => items.iter().map(message).collect(),
                 None => vec![Bytes::from(bytes)],
@@ -153,7 +160,11 @@ pub struct HttpAnswer {
 
 /// The answer that the http output binding gives; an error is a failed invocation (500).
 pub fn http_answer(function: &FunctionDefinition, reply: &Reply) -> Result<HttpAnswer, String> {
-    let plain = |body: &'static str| HttpAnswer { status: 200, headers: Vec::new(), body: Bytes::from_static(body.as_bytes()) };
+    let plain = |body: &'static str| HttpAnswer {
+        status: 200,
+        headers: Vec::new(),
+        body: Bytes::from_static(body.as_bytes()),
+    };
     let Some(binding) = function.outputs.iter().find(|binding| binding.kind == OutKind::Http) else {
         return Ok(HttpAnswer { status: 204, ..plain("") });
     };
@@ -171,13 +182,17 @@ pub fn http_answer(function: &FunctionDefinition, reply: &Reply) -> Result<HttpA
             ));
         }
     };
-    let find = |name: &str| members.iter().find(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| value);
+    let find =
+        |name: &str| members.iter().find(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| value);
     let status = match find("statusCode").or_else(|| find("status")) {
         None | Some(Value::Null) => 200,
-        Some(Value::String(text)) => text.trim().parse().map_err(|_| format!("status {text:?} is not a number"))?,
-        Some(number) => {
-            number.as_u64().and_then(|number| u16::try_from(number).ok()).ok_or(format!("status {number} is not valid"))?
+        Some(Value::String(text)) => {
+            text.trim().parse().map_err(|_| format!("status {text:?} is not a number"))?
         }
+        Some(number) => number
+            .as_u64()
+            .and_then(|number| u16::try_from(number).ok())
+            .ok_or(format!("status {number} is not valid"))?,
     };
     let mut headers: Vec<(String, String)> = Vec::new();
     if let Some(Value::Object(pairs)) = find("headers") {
@@ -236,7 +251,8 @@ mod tests {
 
     #[test]
     fn queue_values_become_messages() {
-        let bytes = |list: &[&str]| list.iter().map(|text| Bytes::from((*text).to_owned())).collect::<Vec<_>>();
+        let bytes =
+            |list: &[&str]| list.iter().map(|text| Bytes::from((*text).to_owned())).collect::<Vec<_>>();
         assert_eq!(messages(&json!([{"a": 1}, "test", 5]), false), bytes(&[r#"{"a":1}"#, "test", "5"]));
         assert_eq!(messages(&json!("[1,{\"b\":2}]"), false), bytes(&["1", r#"{"b":2}"#]));
         assert_eq!(messages(&json!({"a": 1}), false), bytes(&[r#"{"a":1}"#]));
@@ -250,12 +266,19 @@ mod tests {
     fn outputs_find_their_bindings() {
         let queue = r#",{"name":"alerts","type":"queue","direction":"out","queueName":"alerts"},{"name":"$return","type":"queue","direction":"out","queueName":"other"}"#;
         let function = function(queue);
-        let sent = reply(&json!({"Outputs": {"alerts": ["a b"], "Alerts": ["c"], "nobody": 1}, "ReturnValue": {"alerts": 1}}));
+        let sent = reply(
+            &json!({"Outputs": {"alerts": ["a b"], "Alerts": ["c"], "nobody": 1}, "ReturnValue": {"alerts": 1}}),
+        );
         assert_eq!(
             sent.queue_messages(&function),
-            vec![("alerts", vec![Bytes::from_static(b"a b")]), ("other", vec![Bytes::from_static(b"{\"alerts\":1}")])]
+            vec![
+                ("alerts", vec![Bytes::from_static(b"a b")]),
+                ("other", vec![Bytes::from_static(b"{\"alerts\":1}")])
+            ]
         );
-        let copied = super::tests::function(r#",{"name":"alerts","type":"queue","direction":"out","queueName":"alerts"}"#);
+        let copied = super::tests::function(
+            r#",{"name":"alerts","type":"queue","direction":"out","queueName":"alerts"}"#,
+        );
         assert_eq!(
             reply(&json!({"ReturnValue": {"alerts": 1}})).queue_messages(&copied),
             vec![("alerts", vec![Bytes::from_static(b"1")])]
@@ -268,7 +291,10 @@ mod tests {
         let answer = |value: Value| http_answer(&function, &reply(&value));
         assert_eq!(answer(json!({})).unwrap().body, "");
         assert_eq!(answer(json!({"Outputs": {}})).unwrap().body, "{}");
-        let full = answer(json!({"Outputs": {"res": {"StatusCode": "418", "headers": {"X-A": 1}, "body": {"a": 1}}}})).unwrap();
+        let full = answer(
+            json!({"Outputs": {"res": {"StatusCode": "418", "headers": {"X-A": 1}, "body": {"a": 1}}}}),
+        )
+        .unwrap();
         assert_eq!((full.status, full.body.as_ref()), (418, br#"{"a":1}"#.as_ref()));
         assert_eq!(full.headers, [("X-A".to_owned(), "1".to_owned())]);
         assert!(answer(json!({"Outputs": {"res": "text"}})).is_err());

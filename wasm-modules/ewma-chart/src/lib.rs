@@ -3,7 +3,7 @@
 use std::cell::RefCell;
 
 use twinwright_kernels::wire::{PackedBatch, score_packed};
-use twinwright_kernels::{Baseline, Kernel, EwmaChart};
+use twinwright_kernels::{Baseline, EwmaChart, Kernel};
 
 wit_bindgen::generate!({ path: "../wit", world: "scorer" });
 

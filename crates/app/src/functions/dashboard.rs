@@ -40,7 +40,7 @@ fn page() -> &'static Page {
 }
 
 /// The page, as the browser gets it.
-pub fn html() -> &'static str {
+pub(super) fn html() -> &'static str {
     &page().html
 }
 

@@ -39,7 +39,7 @@ pub(super) async fn trend(State(app): State<Arc<App>>, Query(query): Query<Trend
     let from = to - i64::from(minutes) * 60 * SECOND;
     let log = SegmentLog::new(app.store.clone(), &app.config.hub);
     let frames = log.read_rows(from, to, Some(&[query.device.as_str()])).await?;
-    let scores = app.scores.log().read(&query.device, from, to).await?;
+    let scores = app.scores.log().read(Some(&query.device), from, to).await?;
     let width = ((to - from) / i64::try_from(points).unwrap_or(1)).max(1);
     let bucket = |time: Micros| (time - from) / width;
     let mut times: BTreeMap<i64, Micros> = BTreeMap::new();
@@ -55,10 +55,9 @@ pub(super) async fn trend(State(app): State<Arc<App>>, Query(query): Query<Trend
         }
     }
     let mut score: BTreeMap<i64, f64> = BTreeMap::new();
-    for row in &scores {
-        let at = bucket(row.ts);
-        let highest = score.entry(at).or_insert(0.0);
-        *highest = highest.max(row.score);
+    for (&time, &value) in scores.time.iter().zip(&scores.score).filter(|(_, value)| value.is_finite()) {
+        let highest = score.entry(bucket(time)).or_insert(0.0);
+        *highest = highest.max(value);
     }
     let series = |values: &BTreeMap<i64, f64>| -> Vec<Option<f64>> {
         times.keys().map(|at| values.get(at).copied()).collect()

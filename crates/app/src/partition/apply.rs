@@ -71,7 +71,7 @@ pub fn apply(
 ) -> Effects {
     let mut effects = Effects::default();
     let epoch = state.epoch();
-    let enqueued = frame.enqueued.iter().copied().max().unwrap_or(frame.first_enqueued).max(frame.first_enqueued);
+    let enqueued = frame.enqueued.iter().copied().max().unwrap_or(frame.last_enqueued).max(frame.last_enqueued);
     state.position = Some(Position { sequence: frame.range.last, enqueued, epoch });
     newest(state, frame, places, &mut effects);
     let mut by_model: Vec<Vec<u32>> = vec![Vec::new(); state.models.len()];

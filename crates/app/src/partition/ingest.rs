@@ -275,7 +275,8 @@ impl Ingest {
             properties: event.properties_json(),
         });
         let is_signal = |name: &str| state.is_signal(name, &self.config.equipment);
-        decode(Origin { partition, range, first_enqueued }, events, &is_signal)
+        let last_enqueued = batch.events().last().map_or(first_enqueued, |event| event.enqueued_time_us());
+        decode(Origin { partition, range, first_enqueued, last_enqueued }, events, &is_signal)
     }
 
     /// Makes the scorers of the frame's models current, and names the versions that will score it.
@@ -394,7 +395,7 @@ impl Ingest {
         match state.to_snapshot() {
             Ok(bytes) => {
                 let saved =
-                    self.snapshots.save(partition, position.epoch, position.sequence, Bytes::from(bytes)).await;
+                    self.snapshots.save(partition, position.epoch, position.sequence, &bytes).await;
                 // A snapshot only saves time: the segments hold everything.
                 if let Err(error) = saved {
                     warn!(partition, %error, "no snapshot; a cold start will replay more");

@@ -49,6 +49,14 @@ async fn post(connection: &Connection, path: &str, by: &str) -> anyhow::Result<V
     answer(request.header("x-twinwright", "1").json(&json!({ "by": by }))).await
 }
 
+/// Starts a function by hand, as the admin endpoint of the host allows.
+pub(super) async fn post_admin(connection: &Connection, function: &str) -> anyhow::Result<()> {
+    let url = format!("{}admin/functions/{function}", connection.dashboard_url);
+    let response = reqwest::Client::new().post(url).json(&json!({})).send().await?;
+    anyhow::ensure!(response.status().is_success(), "the host refused to run {function}: {}", response.status());
+    Ok(())
+}
+
 async fn answer(request: reqwest::RequestBuilder) -> anyhow::Result<Value> {
     let response = request.timeout(std::time::Duration::from_secs(320)).send().await?;
     let status = response.status();

@@ -5,8 +5,8 @@ use std::time::Duration;
 use anyhow::{Context as _, bail};
 use futures::StreamExt as _;
 use serde_json::{Value, json};
+use twinwright_azure::connection::ConnectionString;
 use twinwright_azure::hub::{MethodOutcome, NewDevice};
-use twinwright_local_iot_hub::sas;
 
 use crate::args::{DeviceCommand, HubCommand};
 use crate::connection::Connection;
@@ -43,15 +43,15 @@ async fn device(command: DeviceCommand, output: Output) -> anyhow::Result<()> {
     match command {
         DeviceCommand::Create { id, data } => {
             let connection = Connection::load(&data.data)?;
-            let device = connection.hub()?.create_device(&NewDevice::new(&id)).await?;
-            let text = connection.device(&id, device.primary_key().context("the device has no key")?);
+            let device = connection.hub()?.create_device(&NewDevice { id: id.clone(), enabled: true, keys: None }).await?;
+            let text = connection.device(&id, device.primary_key.as_ref().context("the device has no key")?.reveal());
             output.result(&json!({ "deviceId": id, "connectionString": text }), || text.clone());
         }
         DeviceCommand::ConnectionString { id, data } => {
             let connection = Connection::load(&data.data)?;
             let device = connection.hub()?.get_device(&id).await?;
             let device = device.with_context(|| format!("there is no device {id}; twinwright hub device create {id}"))?;
-            let text = connection.device(&id, device.primary_key().context("the device has no key")?);
+            let text = connection.device(&id, device.primary_key.as_ref().context("the device has no key")?.reveal());
             output.result(&json!({ "deviceId": id, "connectionString": text }), || text.clone());
         }
         DeviceCommand::List { data } => {
@@ -76,12 +76,10 @@ async fn device(command: DeviceCommand, output: Output) -> anyhow::Result<()> {
 async fn monitor(connection: &Connection, timeout: Option<u64>, output: Output) -> anyhow::Result<()> {
     let ca = reqwest::Certificate::from_pem(&std::fs::read(&connection.ca_file)?)?;
     let client = reqwest::Client::builder().tls_certs_only([ca]).build()?;
-    let parts: twinwright_azure::connection::ConnectionString = connection.service_connection_string.parse()?;
-    let hour = std::time::SystemTime::now() + Duration::from_secs(3_600);
-    let token = sas::sign(&connection.hub_host_name, parts.key(), hour, parts.policy())
-        .context("the service connection string's key is not base64")?;
+    let parts = ConnectionString::parse(&connection.service_connection_string)?;
+    let token = parts.signature(std::time::SystemTime::now() + Duration::from_secs(86_400));
     let url = format!("{}/twinwright/events?from=latest", connection.hub_url);
-    let response = client.get(url).header("Authorization", token).send().await?.error_for_status()?;
+    let response = client.get(url).header("Authorization", token.reveal()).send().await?.error_for_status()?;
     let mut stream = response.bytes_stream();
     let mut waiting = Vec::new();
     let end = async {

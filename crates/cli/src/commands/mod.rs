@@ -1,6 +1,7 @@
 //! What the commands do.
 
 mod alerts;
+mod csv;
 mod doctor;
 mod hub;
 mod local;

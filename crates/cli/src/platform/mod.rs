@@ -84,7 +84,7 @@ impl Platform {
             service_connection_string: hub.service_connection_string(),
             device_connection_strings: device_strings(&hub),
             twins_url: format!("https://localhost:{}", twins.address().port()),
-            twins_token: fs::read_to_string(twins.token_path()).context("cannot read the twins' token")?,
+            twins_token: twins.token().to_owned(),
             ca_file: certificates.ca_path.clone(),
             dashboard_url: format!("http://localhost:{port}/"),
             storage_url: storage_url.clone(),
@@ -103,7 +103,7 @@ impl Platform {
             ("TWINWRIGHT_HUB", "local".to_owned()),
             ("TWINWRIGHT_STORAGE__URL", storage_url),
             ("TWINWRIGHT_TWINS__URL", connection.twins_url.clone()),
-            ("TWINWRIGHT_TWINS__TOKEN_FILE", text(twins.token_path())),
+            ("TWINWRIGHT_TWINS__TOKEN_FILE", text(twins.token_file())),
             ("TWINWRIGHT_TWINS__CA_FILE", text(&connection.ca_file)),
             ("TWINWRIGHT_IOT_HUB__HOST", connection.hub_url.clone()),
             ("TWINWRIGHT_IOT_HUB__CONNECTION_FILE", text(&service)),
@@ -112,6 +112,7 @@ impl Platform {
         ];
         host.environment = own.map(|(name, value)| (name.to_owned(), value)).into();
         host.environment.extend(settings);
+        twinwright_history::store::Store::from_url(&connection.storage_url)?.prepare().await?;
         provision::twins(&connection, &data).await?;
         let host = FunctionsHost::start(host).await?;
         connection.save(&data)?;

@@ -6,10 +6,11 @@ use std::path::Path;
 use anyhow::Context as _;
 use serde_json::{Value, json};
 use twinwright_azure::twins::{Relationship, TwinsClient};
+use twinwright_app::clock::now;
+use twinwright_app::train::{Readings, fit_and_promote};
 use twinwright_history::store::Store;
-use twinwright_simulator::{Kind, Scenario, healthy_history};
+use twinwright_simulator::{Kind, Reading, Scenario, healthy_history};
 
-use crate::commands::train::{Readings, fit_and_promote};
 use crate::connection::Connection;
 
 const MODELS: [&str; 4] = [
@@ -19,7 +20,7 @@ const MODELS: [&str; 4] = [
     include_str!("../../../../infra/models/twinwright-equipment.json"),
 ];
 /// The model of the machines' twins.
-pub const EQUIPMENT: &str = "dtmi:twinwright:Equipment;1";
+const EQUIPMENT: &str = "dtmi:twinwright:Equipment;1";
 /// Rows of healthy operation that the first baselines are fitted on: a bit more than an hour at one a second.
 const ROWS: usize = 4_000;
 /// The history is of another run of the machines than the one shown.
@@ -58,21 +59,20 @@ pub async fn provision(
         });
         client.create_twin(&line.id, &body).await?;
         for equipment in &line.equipment {
-            create_machine(&client, &line.id, &equipment.device_id, equipment.kind.name()).await?;
+            create_machine(&client, &line.id, &equipment.id, equipment.kind.name()).await?;
         }
     }
     let store = Store::from_url(&connection.storage_url)?;
-    let kinds: BTreeSet<Kind> = scenario.equipment().map(|equipment| equipment.kind).collect();
-    for kind in kinds {
+    for kind in Kind::ALL {
         let config = twinwright_app::config::load(None, std::iter::empty())?;
-        let model = scenario.equipment().find(|e| e.kind == kind).map(|e| config.equipment.model_of(&e.device_id));
+        let model = scenario.equipment().find(|e| e.kind == kind).map(|e| config.equipment.model_of(&e.id));
         let Some(model) = model else { continue };
         if twinwright_app::catalog::baselines(&store, model).latest().await?.is_some() {
             continue;
         }
         let history = healthy_history(kind, HISTORY_SEED, ROWS, period_us);
-        let readings = Readings::of_simulator(&history);
-        fit_and_promote(&store, model, &readings, &[]).await.with_context(|| format!("no baseline for {model}"))?;
+        let mut readings = of_simulator(&history);
+        fit_and_promote(&store, model, &mut readings, &[], now()).await.with_context(|| format!("no baseline for {model}"))?;
     }
     Ok(())
 }
@@ -97,4 +97,14 @@ async fn create_machine(client: &TwinsClient, line: &str, id: &str, kind: &str) 
         client.put_relationship(&relationship).await?;
     }
     Ok(())
+}
+
+fn of_simulator(history: &[Reading]) -> Readings {
+    let names = history.first().into_iter().flat_map(|reading| reading.signals.iter());
+    let mut readings =
+        Readings { signals: names.map(|(name, _)| (*name).to_owned()).collect(), ..Readings::default() };
+    for reading in history {
+        readings.push(0, reading.time_us, |name| reading.signal(name));
+    }
+    readings
 }

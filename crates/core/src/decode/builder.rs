@@ -142,6 +142,7 @@ pub fn decode<'a>(
     is_signal: &dyn Fn(&str) -> bool,
 ) -> Decoded {
     let mut frame = Frame::empty(origin.partition, origin.range, origin.first_enqueued);
+    frame.last_enqueued = origin.last_enqueued;
     let mut rejected = Vec::new();
     let mut slots = Slots::default();
     let (mut fields, mut order, mut path) = (Vec::new(), Vec::new(), String::new());

@@ -126,6 +126,8 @@ pub struct Origin {
     pub range: SequenceRange,
     /// Enqueued time of the first event.
     pub first_enqueued: Micros,
+    /// Enqueued time of the last event.
+    pub last_enqueued: Micros,
 }
 
 #[cfg(test)]

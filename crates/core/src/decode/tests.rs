@@ -3,8 +3,12 @@ use proptest::prelude::*;
 use super::*;
 use crate::quality::RowFlags;
 
-const ORIGIN: Origin =
-    Origin { partition: 3, range: SequenceRange { first: 10, last: 19 }, first_enqueued: 1_700_000_000_000_000 };
+const ORIGIN: Origin = Origin {
+    partition: 3,
+    range: SequenceRange { first: 10, last: 19 },
+    first_enqueued: 1_700_000_000_000_000,
+    last_enqueued: 1_700_000_000_000_009,
+};
 
 fn event(sequence: i64, body: &[u8]) -> RawEvent<'_> {
     RawEvent {

@@ -112,14 +112,14 @@ impl Reader<'_> {
     fn map(&mut self, raw: &Raw<'_>) -> Option<Arc<Schema>> {
         if let Some(value) = raw.get("mapKey") {
             let path = raw.at("mapKey");
-            if let Some(key) = self.field(value, &path, Class::MapKey) {
-                if *key.schema != Schema::Primitive(Primitive::String) {
-                    self.fault(
-                        &join(&path, "schema"),
-                        ErrorKind::Property,
-                        "the key of a map must have schema 'string'",
-                    );
-                }
+            if let Some(key) = self.field(value, &path, Class::MapKey)
+                && *key.schema != Schema::Primitive(Primitive::String)
+            {
+                self.fault(
+                    &join(&path, "schema"),
+                    ErrorKind::Property,
+                    "the key of a map must have schema 'string'",
+                );
             }
         }
         let value = raw.get("mapValue")?;

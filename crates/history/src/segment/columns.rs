@@ -134,10 +134,12 @@ impl Layout {
 }
 
 /// Text is dictionary-encoded; numbers are not (a dictionary of measured values costs time and saves nothing).
-/// Statistics only where readers prune by them.
+/// Statistics only where readers prune by them. zstd only where it earns its time, which is most of the whole: small
+/// dictionaries and deltas are compact as they are (`cargo run --release --example segment_bench` measures it).
 fn properties(schema: &Schema) -> WriterProperties {
+    let zstd = Compression::ZSTD(ZstdLevel::default());
     let mut builder = WriterProperties::builder()
-        .set_compression(Compression::ZSTD(ZstdLevel::default()))
+        .set_compression(Compression::UNCOMPRESSED)
         .set_dictionary_enabled(false)
         .set_encoding(Encoding::PLAIN)
         .set_statistics_enabled(EnabledStatistics::None)
@@ -150,13 +152,16 @@ fn properties(schema: &Schema) -> WriterProperties {
         match field.data_type() {
             DataType::Dictionary(..) | DataType::Utf8 | DataType::Int32 => {
                 builder = builder.set_column_dictionary_enabled(path(), true);
+                if matches!(field.name().as_str(), DEVICE_ID | PROPERTIES | EXTRA) {
+                    builder = builder.set_column_compression(path(), zstd);
+                }
             }
             DataType::Int64 | DataType::Timestamp(..) => {
                 builder = builder
                     .set_column_encoding(path(), Encoding::DELTA_BINARY_PACKED)
                     .set_column_statistics_enabled(path(), EnabledStatistics::Chunk);
             }
-            _ => {}
+            _ => builder = builder.set_column_compression(path(), zstd),
         }
     }
     builder.build()

@@ -1,4 +1,4 @@
-//! Bytes to frame. The file may be torn, foreign or damaged; that is an error, never a wrong frame.
+//! Bytes to frame. A torn or foreign file is an error; single damaged bytes are the store's to notice.
 
 use std::collections::HashMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -75,7 +75,8 @@ fn head(file: &FileMetaData) -> Result<(Frame, SegmentMetadata, Columns), String
         return Err(format!("its format is {}, this version reads {FORMAT}", text("format")?));
     }
     let range = SequenceRange { first: number("first")?, last: number("last")? };
-    let frame = Frame::empty(small("partition")?, range, number("first_enqueued")?);
+    let mut frame = Frame::empty(small("partition")?, range, number("first_enqueued")?);
+    frame.last_enqueued = number("last_enqueued")?;
     let versions =
         serde_json::from_str(text("versions")?).map_err(|error| format!("twinwright.versions: {error}"))?;
     let columns =

@@ -47,6 +47,7 @@ pub fn encode(hub: &str, frame: &Frame, metadata: &SegmentMetadata) -> Result<By
         ("first", frame.range.first.to_string()),
         ("last", frame.range.last.to_string()),
         ("first_enqueued", frame.first_enqueued.to_string()),
+        ("last_enqueued", frame.last_enqueued.to_string()),
         ("epoch", metadata.epoch.to_string()),
         ("versions", versions),
         ("columns", layout.columns_json.clone()),

@@ -36,7 +36,7 @@ fn assert_same(a: &Frame, b: &Frame) {
         let rest = format!(
             "{:?}",
             (
-                (frame.partition, frame.range, frame.first_enqueued, &frame.devices, &frame.device),
+                (frame.partition, frame.range, (frame.first_enqueued, frame.last_enqueued), &frame.devices, &frame.device),
                 (
                     &frame.time,
                     &frame.enqueued,
@@ -165,7 +165,7 @@ fn frames() -> impl Strategy<Value = Frame> {
                 let devices = vec!["a".into(), "b".into(), "ü \"c\"".into()];
                 let range = SequenceRange { first, last };
                 Frame {
-                    partition, range, first_enqueued, devices, device, time, enqueued, sequence, signals, states,
+                    partition, range, first_enqueued, last_enqueued: last, devices, device, time, enqueued, sequence, signals, states,
                     properties, extra, row_flags,
                 }
             })

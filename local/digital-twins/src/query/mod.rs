@@ -7,6 +7,8 @@ mod ast;
 mod evaluate;
 mod lexer;
 mod parser;
+#[cfg(test)]
+mod tests;
 
 pub(crate) use ast::{Query, Select, Source};
 pub(crate) use evaluate::{Row, matches, project};

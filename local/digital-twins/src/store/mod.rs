@@ -16,7 +16,6 @@ use serde_json::Value;
 use tokio::sync::broadcast;
 
 pub(crate) use graph::{Graph, ModelEntry};
-pub(crate) use read::Page;
 
 use crate::answer::Refusal;
 use crate::clock;

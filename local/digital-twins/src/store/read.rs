@@ -38,7 +38,7 @@ impl Store {
         };
         let keys: Box<dyn Iterator<Item = &(String, String)>> = if incoming {
             let list = graph.incoming.get(twin);
-            Box::new(list.into_iter().flat_map(|list| list.range((start, Bound::Unbounded))))
+            Box::new(list.into_iter().flat_map(|list| list.range((start.clone(), Bound::Unbounded))))
         } else {
             let start =
                 if after[0].is_empty() { Bound::Included((twin.to_owned(), String::new())) } else { start };

@@ -1,11 +1,11 @@
 //! The call of an Event Hub trigger: data in five forms, metadata as arrays or single values.
 
 use bytes::Bytes;
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::{
     BindingData, Invocation, NetValue,
-    json::{Ordered, quote, text},
+    json::{Ordered, quote, quote_into, text},
     time,
 };
 use crate::{
@@ -46,7 +46,7 @@ pub struct NotJson {
 impl Partition {
     /// One call for a whole batch.
     pub fn many(&self, events: &[SourceEvent], data_type: DataType) -> Result<Invocation, NotJson> {
-        let list = match data_type {
+        let bodies = match data_type {
             DataType::Binary => list(events, |event| format!("\"{}\"", STANDARD.encode(&event.body))),
             DataType::String => list(events, |event| quote(&String::from_utf8_lossy(&event.body))),
             DataType::Unset => {
@@ -56,7 +56,7 @@ impl Partition {
         };
         let mut metadata = self.contexts();
         let mut set = |name: &str, value: String| metadata.set(name, NetValue::Json(value));
-        set("PartitionKeyArray", list(events, |event| text(&partition_key(event))));
+        set("PartitionKeyArray", list(events, partition_key));
         set("OffsetArray", list(events, |event| quote(&numeric_offset(event).to_string())));
         set("OffsetStringArray", list(events, |event| quote(&event.offset)));
         set("SequenceNumberArray", list(events, |event| event.sequence_number.to_string()));
@@ -64,14 +64,14 @@ impl Partition {
         set("PropertiesArray", list(events, |event| text(&event.properties)));
         set("SystemPropertiesArray", list(events, system_properties));
         metadata.set_sys(&self.function);
-        Ok(Invocation { data: vec![(self.binding.clone(), NetValue::Json(list))], metadata })
+        Ok(Invocation { data: vec![(self.binding.clone(), NetValue::Json(bodies))], metadata })
     }
 
     /// One call for one event.
     pub fn one(&self, event: &SourceEvent, data_type: DataType) -> Invocation {
         let mut metadata = self.contexts();
-        if let Value::String(key) = partition_key(event) {
-            metadata.set("PartitionKey", NetValue::text(&key));
+        if let Some(key) = key_of(event) {
+            metadata.set("PartitionKey", NetValue::text(key));
         }
         metadata.set("Offset", NetValue::text(&numeric_offset(event).to_string()));
         metadata.set("OffsetString", NetValue::text(&event.offset));
@@ -138,9 +138,12 @@ fn list(events: &[SourceEvent], form: impl Fn(&SourceEvent) -> String) -> String
     result
 }
 
+fn key_of(event: &SourceEvent) -> Option<&str> {
+    event.system_properties.get("x-opt-partition-key").and_then(Value::as_str)
+}
 
-fn partition_key(event: &SourceEvent) -> Value {
-    event.system_properties.get("x-opt-partition-key").cloned().filter(Value::is_string).unwrap_or(Value::Null)
+fn partition_key(event: &SourceEvent) -> String {
+    key_of(event).map_or_else(|| "null".to_owned(), quote)
 }
 
 fn numeric_offset(event: &SourceEvent) -> i64 {
@@ -152,27 +155,44 @@ fn enqueued_without_zone(event: &SourceEvent) -> String {
 }
 
 fn system_properties(event: &SourceEvent) -> String {
-    let mut all = event.system_properties.clone();
-    let enqueued = time::from_micros(event.enqueued_time_us);
-    let mut missing = |name: &str, value: Value| {
-        all.entry(name).or_insert(value);
+    // The extension writes five names last, over whatever a sender chose.
+    const ADDED: [&str; 5] = ["SequenceNumber", "Offset", "OffsetString", "PartitionKey", "EnqueuedTimeUtc"];
+    let enqueued = enqueued_without_zone(event);
+    let offset = quote(&event.offset);
+    let mut result = String::with_capacity(512);
+    let mut add = |name: &str, value: &str| {
+        result.push(if result.is_empty() { '{' } else { ',' });
+        quote_into(&mut result, name);
+        result.push(':');
+        result.push_str(value);
     };
-    missing("x-opt-sequence-number", json!(event.sequence_number));
-    missing("x-opt-offset", json!(event.offset));
-    missing("x-opt-enqueued-time", json!(time::with_offset(enqueued)));
-    // The extension writes these five last, over whatever a sender chose.
-    all.insert("SequenceNumber".to_owned(), json!(event.sequence_number));
-    all.insert("Offset".to_owned(), json!(numeric_offset(event)));
-    all.insert("OffsetString".to_owned(), json!(event.offset));
-    all.insert("PartitionKey".to_owned(), partition_key(event));
-    all.insert("EnqueuedTimeUtc".to_owned(), json!(time::without_zone(enqueued)));
-    text(&all)
+    for (name, value) in event.system_properties.iter().filter(|(name, _)| !ADDED.contains(&name.as_str())) {
+        add(name, &text(value));
+    }
+    let number = event.sequence_number.to_string();
+    let missing = |name: &str| !event.system_properties.contains_key(name);
+    if missing("x-opt-sequence-number") {
+        add("x-opt-sequence-number", &number);
+    }
+    if missing("x-opt-offset") {
+        add("x-opt-offset", &offset);
+    }
+    if missing("x-opt-enqueued-time") {
+        add("x-opt-enqueued-time", &format!("\"{enqueued}+00:00\""));
+    }
+    add("SequenceNumber", &number);
+    add("Offset", &numeric_offset(event).to_string());
+    add("OffsetString", &offset);
+    add("PartitionKey", &partition_key(event));
+    add("EnqueuedTimeUtc", &format!("\"{enqueued}\""));
+    result.push('}');
+    result
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::Map;
+    use serde_json::{Map, json};
 
     fn event(sequence_number: i64, body: &'static [u8]) -> SourceEvent {
         SourceEvent {
@@ -207,8 +227,9 @@ mod tests {
 
     #[test]
     fn the_five_forms_of_data() {
-        let (first, second, third) = (event(59, b"{\"t\":21.5}"), event(60, b"{\"t\":22}"), event(61, &[1, 2, 3]));
-        let texts = [first.clone(), second.clone()];
+        let (first, second, third) =
+            (event(59, b"{\"t\":21.5}"), event(60, b"{\"t\":22}"), event(61, &[1, 2, 3]));
+        let texts = [first.clone(), second];
         let many = |events: &[SourceEvent], kind| data(&partition().many(events, kind).unwrap());
         assert_eq!(many(&texts, DataType::Unset), r#"{"Data":{"events":"[{\"t\":21.5},{\"t\":22}]"}"#);
         assert_eq!(
@@ -222,7 +243,10 @@ mod tests {
         let one = partition().one(&first, DataType::String);
         assert_eq!(data(&one), r#"{"Data":{"events":"\"{\\\"t\\\":21.5}\""}"#);
         assert_eq!(metadata(&one)["t"], "\"21.5\"");
-        assert_eq!(data(&partition().one(&first, DataType::Binary)), r#"{"Data":{"events":"eyJ0IjoyMS41fQ=="}"#);
+        assert_eq!(
+            data(&partition().one(&first, DataType::Binary)),
+            r#"{"Data":{"events":"eyJ0IjoyMS41fQ=="}"#
+        );
         assert_eq!(partition().many(&[first, third], DataType::Unset).unwrap_err().sequence_number, 61);
     }
 
@@ -231,7 +255,8 @@ mod tests {
         let mut second = event(60, b"{}");
         second.system_properties.insert("x-opt-partition-key".to_owned(), json!("arm"));
         second.offset = "a/b".to_owned();
-        let many = metadata(&partition().many(&[event(59, b"{}"), second.clone()], DataType::Binary).unwrap());
+        let many =
+            metadata(&partition().many(&[event(59, b"{}"), second.clone()], DataType::Binary).unwrap());
         assert_eq!(many["SequenceNumberArray"], "[59,60]");
         assert_eq!(many["PartitionKeyArray"], "[null,\"arm\"]");
         assert_eq!(many["OffsetArray"], "[\"5900\",\"-1\"]");

@@ -3,10 +3,7 @@
 use axum::http::{HeaderMap, Method, Uri, header};
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 
-use super::{
-    BindingData, Invocation, NetValue,
-    json::Ordered,
-};
+use super::{BindingData, Invocation, NetValue, json::Ordered};
 use crate::settings::RouteParameters;
 
 /// A request of a client, read whole.
@@ -28,11 +25,13 @@ pub struct HttpRequest<'a> {
 pub fn invocation(function: &str, binding: &str, request: &HttpRequest<'_>) -> Invocation {
     let query = Ordered::Object(query_members(request.uri.query().unwrap_or_default()));
     let headers = Ordered::Object(header_members(request.headers));
-    let parameters = request.parameters.iter().map(|(name, value)| (name.clone(), Ordered::String(value.clone())));
+    let parameters =
+        request.parameters.iter().map(|(name, value)| (name.clone(), Ordered::String(value.clone())));
     let host = text_header(request.headers, header::HOST.as_str()).unwrap_or("localhost");
     let path_and_query = request.uri.path_and_query().map_or("/", |path| path.as_str());
     let content_type = text_header(request.headers, header::CONTENT_TYPE.as_str()).unwrap_or_default();
-    let binary = content_type.starts_with("application/octet-stream") || content_type.starts_with("multipart/");
+    let binary =
+        content_type.starts_with("application/octet-stream") || content_type.starts_with("multipart/");
     let text = String::from_utf8_lossy(request.body);
     // A chunked body has no length, and the host then shows none.
     let has_length = text_header(request.headers, header::CONTENT_LENGTH.as_str())
@@ -44,7 +43,7 @@ pub fn invocation(function: &str, binding: &str, request: &HttpRequest<'_>) -> I
         ("Url".to_owned(), string(&format!("http://{host}{path_and_query}"))),
         ("Method".to_owned(), string(request.method.as_str())),
         ("Query".to_owned(), query.clone()),
-        ("Headers".to_owned(), headers.clone()),
+        ("Headers".to_owned(), headers),
         ("Params".to_owned(), Ordered::Object(parameters.collect())),
         ("Identities".to_owned(), identities()),
     ];
@@ -68,7 +67,10 @@ pub fn invocation(function: &str, binding: &str, request: &HttpRequest<'_>) -> I
     metadata.set("Query", NetValue::Object(query.text()));
     metadata.set("Headers", NetValue::Object(single_headers(request.headers).text()));
     metadata.set_sys(function);
-    Invocation { data: vec![(binding.to_owned(), NetValue::Object(Ordered::Object(members).text()))], metadata }
+    Invocation {
+        data: vec![(binding.to_owned(), NetValue::Object(Ordered::Object(members).text()))],
+        metadata,
+    }
 }
 
 fn identities() -> Ordered {
@@ -103,7 +105,8 @@ fn header_members(headers: &HeaderMap) -> Vec<(String, Ordered)> {
         .keys()
         .map(|name| {
             let values = headers.get_all(name).iter();
-            let values = values.map(|value| Ordered::String(String::from_utf8_lossy(value.as_bytes()).into_owned()));
+            let values =
+                values.map(|value| Ordered::String(String::from_utf8_lossy(value.as_bytes()).into_owned()));
             (title_case(name.as_str()), Ordered::Array(values.collect()))
         })
         .collect()
@@ -142,8 +145,13 @@ mod tests {
         headers.insert("content-length", "13".parse().unwrap());
         headers.insert("content-type", "application/json".parse().unwrap());
         let parameters = vec![("id".to_owned(), "arm".to_owned())];
-        let mut request =
-            HttpRequest { method: &Method::POST, uri: &uri, headers: &headers, parameters: &parameters, body: br#"{"limit":2.5}"# };
+        let mut request = HttpRequest {
+            method: &Method::POST,
+            uri: &uri,
+            headers: &headers,
+            parameters: &parameters,
+            body: br#"{"limit":2.5}"#,
+        };
         let body: Value = serde_json::from_slice(&invocation("api", "req", &request).body(None)).unwrap();
         let data = &body["Data"]["req"];
         assert_eq!(data["Url"], "http://localhost:7071/api/twins/arm?code=secret&a=1&a=2");

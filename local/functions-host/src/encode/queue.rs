@@ -6,12 +6,7 @@ use super::{BindingData, Invocation, NetValue};
 use crate::{queues::QueueMessage, settings::DataType};
 
 /// One call. The `QueueTrigger` value is left out: the host drops it by its name.
-pub fn invocation(
-    function: &str,
-    binding: &str,
-    data_type: DataType,
-    message: &QueueMessage,
-) -> Invocation {
+pub fn invocation(function: &str, binding: &str, data_type: DataType, message: &QueueMessage) -> Invocation {
     let mut metadata = BindingData::default();
     let body = String::from_utf8_lossy(&message.body);
     metadata.set("DequeueCount", NetValue::Json(message.dequeue_count.to_string()));

@@ -1,10 +1,19 @@
 //! Times as Json.NET writes them.
 
-use chrono::{DateTime, FixedOffset, NaiveDateTime, Utc};
+use chrono::{DateTime, Datelike, FixedOffset, NaiveDateTime, Timelike, Utc};
 
 /// ISO text without zone, the fraction with up to seven digits and no trailing zeros.
 pub fn without_zone(time: DateTime<Utc>) -> String {
-    let mut text = time.format("%Y-%m-%dT%H:%M:%S").to_string();
+    // By hand: chrono's format strings take longer than the rest of an event's metadata.
+    let mut text = format!(
+        "{:04}-{:02}-{:02}T{:02}:{:02}:{:02}",
+        time.year(),
+        time.month(),
+        time.day(),
+        time.hour(),
+        time.minute(),
+        time.second()
+    );
     let ticks = time.timestamp_subsec_nanos().min(999_999_999) / 100;
     if ticks > 0 {
         text.push('.');
@@ -38,7 +47,8 @@ impl JsonDate {
     /// Recognises `yyyy-MM-ddTHH:mm:ss[.fffffff][Z|±hh:mm]` and nothing else.
     pub fn recognise(text: &str) -> Option<Self> {
         let bytes = text.as_bytes();
-        let shape = (19..=33).contains(&bytes.len()) && bytes[4] == b'-' && bytes[10] == b'T' && bytes[13] == b':';
+        let shape =
+            (19..=33).contains(&bytes.len()) && bytes[4] == b'-' && bytes[10] == b'T' && bytes[13] == b':';
         if !shape || !text.is_ascii() {
             return None;
         }
@@ -84,7 +94,9 @@ mod tests {
         ] {
             assert_eq!(JsonDate::recognise(text).unwrap().iso(), expected);
         }
-        for text in ["2024-04-06", "20240406T153000Z", "2024-13-06T15:30:00Z", "hello", "2024-04-06 15:30:00Z"] {
+        for text in
+            ["2024-04-06", "20240406T153000Z", "2024-13-06T15:30:00Z", "hello", "2024-04-06 15:30:00Z"]
+        {
             assert_eq!(JsonDate::recognise(text), None, "{text}");
         }
     }

@@ -19,7 +19,12 @@ pub struct ScheduleStatus {
 }
 
 /// One call; the status is none for timers that keep none.
-pub fn invocation(function: &str, binding: &str, status: Option<&ScheduleStatus>, past_due: bool) -> Invocation {
+pub fn invocation(
+    function: &str,
+    binding: &str,
+    status: Option<&ScheduleStatus>,
+    past_due: bool,
+) -> Invocation {
     let shown = |time: Option<DateTime<Utc>>| {
         time.map_or_else(|| "0001-01-01T00:00:00+00:00".to_owned(), time::with_offset)
     };
@@ -34,8 +39,9 @@ pub fn invocation(function: &str, binding: &str, status: Option<&ScheduleStatus>
             )
         },
     );
-    let value =
-        format!("{{\"Schedule\":{{\"AdjustForDST\":true}},\"ScheduleStatus\":{status},\"IsPastDue\":{past_due}}}");
+    let value = format!(
+        "{{\"Schedule\":{{\"AdjustForDST\":true}},\"ScheduleStatus\":{status},\"IsPastDue\":{past_due}}}"
+    );
     let mut metadata = BindingData::default();
     metadata.set_sys(function);
     Invocation { data: vec![(binding.to_owned(), NetValue::Object(value))], metadata }

@@ -24,34 +24,40 @@ impl CommandLine {
         app_folder: &Path,
         environment: &[(String, String)],
     ) -> Result<Self, HostError> {
-        let refuse =
-            |executable: &str, reason: String| HostError::Handler { executable: executable.to_owned(), reason };
-        let app_folder = std::path::absolute(app_folder)
-            .map_err(|source| HostError::File { action: "find", path: app_folder.to_owned(), source })?;
-        let below = |name: &Option<String>| name.as_ref().map_or(app_folder.clone(), |name| app_folder.join(name));
+        let refuse = |executable: &str, reason: String| HostError::Handler {
+            executable: executable.to_owned(),
+            reason,
+        };
+        let app_folder = std::path::absolute(app_folder).map_err(|source| HostError::File {
+            action: "find",
+            path: app_folder.to_owned(),
+            source,
+        })?;
+        let below =
+            |name: &Option<String>| name.as_ref().map_or(app_folder.clone(), |name| app_folder.join(name));
         let (executable, _) = expand(&description.executable, environment);
         let folder = below(&description.working_directory);
         if !folder.is_dir() {
-            return Err(refuse(&executable, format!("its working directory {} does not exist", folder.display())));
+            return Err(refuse(
+                &executable,
+                format!("its working directory {} does not exist", folder.display()),
+            ));
         }
         let candidate = below(&description.worker_directory).join(&executable);
         let program = if candidate.is_file() {
             candidate
         } else if executable.contains('/') {
-            return Err(refuse(&executable, format!("there is no file {}; build it first", candidate.display())));
+            return Err(refuse(
+                &executable,
+                format!("there is no file {}; build it first", candidate.display()),
+            ));
         } else {
             PathBuf::from(&executable)
         };
         // The host joins arguments by spaces without quoting, so one argument with a space becomes two.
         let joined = description.arguments.join(" ");
         let (joined, _) = expand(&joined, environment);
-        Ok(Self {
-            program,
-            arguments: split(&joined),
-            folder,
-            app_folder,
-            environment: environment.to_vec(),
-        })
+        Ok(Self { program, arguments: split(&joined), folder, app_folder, environment: environment.to_vec() })
     }
 }
 
@@ -96,7 +102,8 @@ mod tests {
     #[test]
     fn a_missing_executable_says_where_it_was_looked_for() {
         let folder = tempfile::tempdir().unwrap();
-        let text = r#"{"version":"2.0","customHandler":{"description":{"defaultExecutablePath":"bin/handler"}}}"#;
+        let text =
+            r#"{"version":"2.0","customHandler":{"description":{"defaultExecutablePath":"bin/handler"}}}"#;
         let settings = crate::settings::HostJson::parse(text, &[]).unwrap();
         let error = CommandLine::new(&settings.custom_handler.unwrap(), folder.path(), &[]).unwrap_err();
         assert!(error.to_string().contains("there is no file"), "{error}");

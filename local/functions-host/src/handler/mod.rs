@@ -100,6 +100,8 @@ pub(crate) fn client() -> HandlerClient {
 /// One `GET /`: any HTTP answer means ready.
 pub(crate) async fn answers(client: &HandlerClient, authority: &Authority) -> bool {
     let uri = Uri::builder().scheme("http").authority(authority.clone()).path_and_query("/").build();
-    let Some(request) = uri.ok().and_then(|uri| Request::get(uri).body(Body::empty()).ok()) else { return false };
+    let Some(request) = uri.ok().and_then(|uri| Request::get(uri).body(Body::empty()).ok()) else {
+        return false;
+    };
     matches!(tokio::time::timeout(Duration::from_secs(5), client.request(request)).await, Ok(Ok(_)))
 }

@@ -21,7 +21,7 @@ use super::{
 use crate::events::Events;
 
 /// Waits for the end of its input, then kills the group whose number is its argument.
-const WATCHDOG: &str = "while read -r line; do :; done; kill -KILL -- \"-$1\" 2>/dev/null";
+const WATCHDOG: &str = "while read -r line; do :; done; kill -s KILL -- \"-$1\" 2>/dev/null";
 
 /// A running handler.
 #[derive(Debug)]
@@ -36,7 +36,12 @@ pub(super) struct Process {
 }
 
 impl Process {
-    pub(super) fn start(line: &CommandLine, port: u16, worker: Uuid, events: &Events) -> std::io::Result<Self> {
+    pub(super) fn start(
+        line: &CommandLine,
+        port: u16,
+        worker: Uuid,
+        events: &Events,
+    ) -> std::io::Result<Self> {
         let (port, worker) = (port.to_string(), worker.to_string());
         let mut child = Command::new(&line.program)
             .args(&line.arguments)
@@ -112,6 +117,13 @@ impl Process {
             }
         }
         self.last_words.joined()
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        // Whatever way the supervisor ended: no handler outlives it, nor what the handler started.
+        self.kill();
     }
 }
 

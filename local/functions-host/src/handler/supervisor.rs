@@ -113,8 +113,13 @@ impl Supervisor {
                 End::Replaced => continue,
                 End::Exited(status, last) => {
                     let counted = !matches!(status.code(), Some(0 | WANTED_RESTART));
-                    let detail = if last.is_empty() { status.to_string() } else { format!("{status}: {last}") };
-                    self.events.emit(HostEvent::HandlerExited { code: status.code(), counted, detail: detail.clone() });
+                    let detail =
+                        if last.is_empty() { status.to_string() } else { format!("{status}: {last}") };
+                    self.events.emit(HostEvent::HandlerExited {
+                        code: status.code(),
+                        counted,
+                        detail: detail.clone(),
+                    });
                     match status.code() {
                         Some(0) => {
                             self.events.log(
@@ -197,6 +202,8 @@ impl Supervisor {
         loop {
             tokio::select! {
                 status = process.wait() => {
+                    // Before anybody hears of the exit, so that whoever reacts to it waits for the new process.
+                    self.state.send_replace(HandlerState::Starting);
                     let last = process.finish().await;
                     return status.map_or_else(|error| End::NotStarted(error.to_string()), |status| End::Exited(status, last));
                 }
@@ -210,7 +217,11 @@ impl Supervisor {
                     return End::NotReady;
                 }
                 command = self.commands.recv() => match command {
-                    Some(Command::Kill) => process.kill(),
+                    Some(Command::Kill) => {
+                        // Calls wait for the new process from here on.
+                        self.state.send_replace(HandlerState::Starting);
+                        process.kill();
+                    }
                     Some(Command::Restart { generation }) if generation == self.generation => {
                         self.state.send_replace(HandlerState::Starting);
                         process.end(None).await;

@@ -39,7 +39,7 @@ pub(super) async fn serve(state: &Arc<HttpState>, request: Request) -> Response<
             super::json(StatusCode::OK, &Value::Array(names))
         }
         (Method::POST, path) => match path.strip_prefix("/admin/functions/") {
-            Some(name) => run(state, &name.to_owned(), request).await,
+            Some(name) => run(state, name, request).await,
             None => answer(StatusCode::NOT_FOUND, ""),
         },
         _ => answer(StatusCode::NOT_FOUND, ""),
@@ -47,7 +47,8 @@ pub(super) async fn serve(state: &Arc<HttpState>, request: Request) -> Response<
 }
 
 async fn run(state: &Arc<HttpState>, name: &str, request: Request) -> Response<Body> {
-    let kind = request.headers().get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let kind =
+        request.headers().get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
     if !kind.to_ascii_lowercase().starts_with("application/json") {
         return answer(StatusCode::UNSUPPORTED_MEDIA_TYPE, "send content-type: application/json");
     }
@@ -58,7 +59,9 @@ async fn run(state: &Arc<HttpState>, name: &str, request: Request) -> Response<B
         true => Value::Null,
         false => match serde_json::from_slice::<Value>(&body) {
             Ok(value) => value.get("input").cloned().unwrap_or(Value::Null),
-            Err(_) => return answer(StatusCode::BAD_REQUEST, "the body must be JSON such as {\"input\":\"\"}"),
+            Err(_) => {
+                return answer(StatusCode::BAD_REQUEST, "the body must be JSON such as {\"input\":\"\"}");
+            }
         },
     };
     let known = |key: &&String| key.eq_ignore_ascii_case(name);
@@ -89,7 +92,10 @@ async fn run(state: &Arc<HttpState>, name: &str, request: Request) -> Response<B
         return answer(StatusCode::ACCEPTED, "");
     }
     if state.names.iter().any(|(other, _)| other.eq_ignore_ascii_case(name)) {
-        return answer(StatusCode::BAD_REQUEST, "this host runs timer and queue functions on demand, no others");
+        return answer(
+            StatusCode::BAD_REQUEST,
+            "this host runs timer and queue functions on demand, no others",
+        );
     }
     answer(StatusCode::NOT_FOUND, "")
 }

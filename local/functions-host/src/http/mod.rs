@@ -45,9 +45,11 @@ impl HttpFunction {
         let mut routes: Vec<Self> = functions
             .iter()
             .filter_map(|function| match &function.trigger {
-                Trigger::Http { route, methods } => {
-                    Some(Self { function: Arc::clone(function), route: route.clone(), methods: methods.clone() })
-                }
+                Trigger::Http { route, methods } => Some(Self {
+                    function: Arc::clone(function),
+                    route: route.clone(),
+                    methods: methods.clone(),
+                }),
                 _ => None,
             })
             .collect();

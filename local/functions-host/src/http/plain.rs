@@ -57,7 +57,8 @@ fn response(built: HttpAnswer) -> Result<Response<Body>, String> {
             continue;
         }
         let name: HeaderName = name.parse().map_err(|_| format!("header name {name:?} is not valid"))?;
-        let value = HeaderValue::try_from(value).map_err(|_| format!("the value of header {name} is not valid"))?;
+        let value =
+            HeaderValue::try_from(value).map_err(|_| format!("the value of header {name} is not valid"))?;
         response.headers_mut().insert(name, value);
     }
     Ok(response)

@@ -56,18 +56,18 @@ pub(super) async fn serve(
     };
     let id = Uuid::new_v4();
     let started = state.invoker.started(&function.name, id);
-    let work = forward(state, request, id);
+    let work = async { forward(state, request, id).await.map_err(Failure::Failed) };
     match state.invoker.within_timeout(generation, work).await {
-        Ok(Ok(response)) => {
+        Ok(response) => {
             // The function ends with its answer's head; the body may stream on.
             state.invoker.succeeded(&function.name, id, started);
             stream_back(response, permit)
         }
-        Ok(Err(cause)) => {
+        Err(Failure::Failed(cause)) => {
             state.invoker.failed(&function.name, id, started, &cause);
             answer(StatusCode::INTERNAL_SERVER_ERROR, "")
         }
-        Err(Failure::Stopping | Failure::Failed(_)) => answer(StatusCode::SERVICE_UNAVAILABLE, "the host stops"),
+        Err(Failure::Stopping) => answer(StatusCode::SERVICE_UNAVAILABLE, "the host stops"),
     }
 }
 
@@ -132,7 +132,10 @@ fn stream_back(response: Response<Body>, permit: OwnedSemaphorePermit) -> Respon
         match tokio::time::timeout(ACTIVITY_TIMEOUT, body.next()).await {
             Ok(Some(chunk)) => Some((chunk, (body, permit))),
             Ok(None) => None,
-            Err(_) => Some((Err(axum::Error::new(std::io::Error::from(std::io::ErrorKind::TimedOut))), (body, permit))),
+            Err(_) => Some((
+                Err(axum::Error::new(std::io::Error::from(std::io::ErrorKind::TimedOut))),
+                (body, permit),
+            )),
         }
     });
     Response::from_parts(parts, Body::from_stream(chunks))
@@ -148,7 +151,11 @@ struct SharedBody {
 
 impl SharedBody {
     fn new(body: Body) -> Self {
-        Self { body: Arc::new(Mutex::new(body.into_data_stream())), polled: Arc::default(), bytes: Arc::default() }
+        Self {
+            body: Arc::new(Mutex::new(body.into_data_stream())),
+            polled: Arc::default(),
+            bytes: Arc::default(),
+        }
     }
 
     fn untouched(&self) -> bool {

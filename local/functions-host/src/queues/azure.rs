@@ -27,13 +27,16 @@ pub struct AzureQueues {
 
 impl std::fmt::Debug for AzureQueues {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        formatter.debug_struct("AzureQueues").field("endpoint", &self.account.endpoint).finish_non_exhaustive()
+        formatter
+            .debug_struct("AzureQueues")
+            .field("endpoint", &self.account.endpoint)
+            .finish_non_exhaustive()
     }
 }
 
 impl AzureQueues {
     /// From a storage connection string (`UseDevelopmentStorage=true` for Azurite on its default ports). A default rustls
-    /// provider must be installed when the endpoint is HTTPS.
+    /// provider must be installed first, whatever the endpoint.
     pub fn new(connection_string: &str, encoding: MessageEncoding) -> Result<Self, QueueError> {
         let account = Account::parse(connection_string)?;
         let mut builder = reqwest::Client::builder()
@@ -85,7 +88,8 @@ impl AzureQueues {
         let headers = [("x-ms-date", date.as_str()), ("x-ms-version", API_VERSION)];
         let kind = if body.is_empty() { "" } else { CONTENT_TYPE };
         let authorization = self.account.authorization(method.as_str(), url, body.len(), kind, &headers)?;
-        let mut request = self.client.request(method.clone(), url.clone()).header("authorization", authorization);
+        let mut request =
+            self.client.request(method.clone(), url.clone()).header("authorization", authorization);
         for (name, value) in headers {
             request = request.header(name, value);
         }
@@ -156,12 +160,16 @@ impl QueueService for AzureQueues {
         let hidden = seconds(visibility).max(1).to_string();
         let most = max.clamp(1, 32).to_string();
         let query = [("numofmessages", most.as_str()), ("visibilitytimeout", hidden.as_str())];
-        let (status, text) = self.call(OPERATION, Method::GET, queue, "/messages", &query, String::new()).await?;
+        let (status, text) =
+            self.call(OPERATION, Method::GET, queue, "/messages", &query, String::new()).await?;
         if status != StatusCode::OK {
             return Err(missing(OPERATION, queue, status, &text));
         }
-        let unreadable =
-            || QueueError::Service { operation: OPERATION, status: 200, message: "a message lacks a field".to_owned() };
+        let unreadable = || QueueError::Service {
+            operation: OPERATION,
+            status: 200,
+            message: "a message lacks a field".to_owned(),
+        };
         let read = |message: &str| -> Option<QueueMessage> {
             let time = |name: &str| parse_time(&xml::text(message, name)?);
             Some(QueueMessage {
@@ -174,14 +182,18 @@ impl QueueService for AzureQueues {
                 body: self.decode(queue, xml::text(message, "MessageText").unwrap_or_default()),
             })
         };
-        xml::elements(&text, "QueueMessage").into_iter().map(|message| read(message).ok_or_else(unreadable)).collect()
+        xml::elements(&text, "QueueMessage")
+            .into_iter()
+            .map(|message| read(message).ok_or_else(unreadable))
+            .collect()
     }
 
     async fn delete(&self, queue: &str, message: &QueueMessage) -> Result<(), QueueError> {
         const OPERATION: &str = "delete message";
         let path = format!("/messages/{}", message.id);
         let query = [("popreceipt", message.pop_receipt.as_str())];
-        let (status, text) = self.call(OPERATION, Method::DELETE, queue, &path, &query, String::new()).await?;
+        let (status, text) =
+            self.call(OPERATION, Method::DELETE, queue, &path, &query, String::new()).await?;
         match status {
             StatusCode::NO_CONTENT => Ok(()),
             _ => Err(held(OPERATION, queue, message, status, &text)),
@@ -207,7 +219,9 @@ impl QueueService for AzureQueues {
                 next_visible: next.unwrap_or_else(Utc::now),
                 ..message.clone()
             }),
-            (status, _) => Err(held(OPERATION, queue, message, status, "MessageNotFound or PopReceiptMismatch")),
+            (status, _) => {
+                Err(held(OPERATION, queue, message, status, "MessageNotFound or PopReceiptMismatch"))
+            }
         }
     }
 }
@@ -235,7 +249,8 @@ impl AzureQueues {
             .send()
             .await
             .map_err(|error| QueueError::Transport { operation, message: chain(&error) })?;
-        let header = |name: &str| answer.headers().get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
+        let header =
+            |name: &str| answer.headers().get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
         let next = header("x-ms-time-next-visible").and_then(|text| parse_time(&text));
         Ok((answer.status(), header("x-ms-popreceipt"), next))
     }
@@ -284,7 +299,13 @@ fn missing(operation: &'static str, queue: &str, status: StatusCode, text: &str)
     service(operation, status, text)
 }
 
-fn held(operation: &'static str, queue: &str, message: &QueueMessage, status: StatusCode, text: &str) -> QueueError {
+fn held(
+    operation: &'static str,
+    queue: &str,
+    message: &QueueMessage,
+    status: StatusCode,
+    text: &str,
+) -> QueueError {
     let gone = text.contains("MessageNotFound") || text.contains("PopReceiptMismatch");
     match status {
         StatusCode::NOT_FOUND | StatusCode::BAD_REQUEST if gone => {

@@ -116,7 +116,11 @@ impl QueueService for FolderQueues {
             fs::create_dir_all(&part).map_err(at(&part))?;
             // What was being written when the machine stopped was never sent.
             for entry in fs::read_dir(&part).map_err(at(&part))?.flatten() {
-                let old = entry.metadata().and_then(|data| data.modified()).ok().and_then(|time| time.elapsed().ok());
+                let old = entry
+                    .metadata()
+                    .and_then(|data| data.modified())
+                    .ok()
+                    .and_then(|time| time.elapsed().ok());
                 if old.is_some_and(|age| age > Duration::from_secs(3600)) {
                     let _ = fs::remove_file(entry.path());
                 }
@@ -133,7 +137,13 @@ impl QueueService for FolderQueues {
                 return Err(QueueError::NotFound(queue.to_owned()));
             }
             let now = Utc::now().timestamp_micros();
-            let name = Name { visible_us: now, inserted_us: now, id: Uuid::new_v4(), dequeued: 0, receipt: Uuid::nil() };
+            let name = Name {
+                visible_us: now,
+                inserted_us: now,
+                id: Uuid::new_v4(),
+                dequeued: 0,
+                receipt: Uuid::nil(),
+            };
             let part = folder.join(".part").join(name.id.simple().to_string());
             write_synced(&part, &body).map_err(at(&part))?;
             let path = folder.join(format!("{}.msg", name.stem()));
@@ -176,8 +186,8 @@ impl QueueService for FolderQueues {
         let message = message.clone();
         let changed = self.blocking(queue, move |folder, queue| {
             let old = held(queue, &message)?;
-            let new = Name { visible_us: from_now(visibility), receipt: Uuid::new_v4(), ..old.clone() };
             let from = folder.join(format!("{}.msg", old.stem()));
+            let new = Name { visible_us: from_now(visibility), receipt: Uuid::new_v4(), ..old };
             match fs::rename(&from, folder.join(format!("{}.msg", new.stem()))) {
                 Err(error) if error.kind() == io::ErrorKind::NotFound => Err(lost(queue, &message)),
                 Err(error) => Err(at(&from)(error)),
@@ -197,9 +207,16 @@ impl QueueService for FolderQueues {
     }
 }
 
-fn receive(folder: &Path, queue: &str, max: usize, visibility: Duration) -> Result<Vec<QueueMessage>, QueueError> {
+fn receive(
+    folder: &Path,
+    queue: &str,
+    max: usize,
+    visibility: Duration,
+) -> Result<Vec<QueueMessage>, QueueError> {
     let entries = match fs::read_dir(folder) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Err(QueueError::NotFound(queue.to_owned())),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            return Err(QueueError::NotFound(queue.to_owned()));
+        }
         other => other.map_err(at(folder))?,
     };
     let now = Utc::now();
@@ -207,7 +224,10 @@ fn receive(folder: &Path, queue: &str, max: usize, visibility: Duration) -> Resu
     for entry in entries {
         let entry = entry.map_err(at(folder))?;
         let file = entry.file_name();
-        let Some(name) = file.to_str().and_then(|file| file.strip_suffix(".msg")).and_then(Name::parse) else { continue };
+        let Some(name) = file.to_str().and_then(|file| file.strip_suffix(".msg")).and_then(Name::parse)
+        else {
+            continue;
+        };
         if name.expiration() <= now {
             let _ = fs::remove_file(entry.path());
         } else if name.visible_us <= now.timestamp_micros() {
@@ -281,7 +301,8 @@ mod tests {
 
     #[test]
     fn a_name_parses_back_and_nothing_else_does() {
-        let name = Name { visible_us: 5, inserted_us: 4, id: Uuid::new_v4(), dequeued: 3, receipt: Uuid::new_v4() };
+        let name =
+            Name { visible_us: 5, inserted_us: 4, id: Uuid::new_v4(), dequeued: 3, receipt: Uuid::new_v4() };
         assert_eq!(Name::parse(&name.stem()), Some(name));
         for wrong in ["", "a", "../../etc/passwd", "1_2_3_4_5", "1_2_x_3_y_z"] {
             assert_eq!(Name::parse(wrong), None, "{wrong}");

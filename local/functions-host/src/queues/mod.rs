@@ -87,7 +87,11 @@ pub trait QueueService: Send + Sync + 'static {
 pub fn check_name(name: &str) -> Result<(), QueueError> {
     let letters = name.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-');
     let dashes = name.starts_with('-') || name.ends_with('-') || name.contains("--");
-    if (3..=63).contains(&name.len()) && letters && !dashes { Ok(()) } else { Err(QueueError::Name(name.to_owned())) }
+    if (3..=63).contains(&name.len()) && letters && !dashes {
+        Ok(())
+    } else {
+        Err(QueueError::Name(name.to_owned()))
+    }
 }
 
 fn check_body(queue: &str, body: &[u8]) -> Result<(), QueueError> {

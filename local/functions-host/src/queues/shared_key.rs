@@ -25,11 +25,18 @@ impl Account {
     /// Reads a storage connection string.
     pub(super) fn parse(text: &str) -> Result<Self, QueueError> {
         let wrong = |reason: &str| QueueError::Connection(reason.to_owned());
-        let pairs: Vec<(&str, &str)> = text.split(';').filter_map(|part| part.trim().split_once('=')).collect();
-        let find = |name: &str| pairs.iter().find(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| *value);
+        let pairs: Vec<(&str, &str)> =
+            text.split(';').filter_map(|part| part.trim().split_once('=')).collect();
+        let find = |name: &str| {
+            pairs.iter().find(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| *value)
+        };
         let emulator = find("UseDevelopmentStorage").is_some_and(|value| value.eq_ignore_ascii_case("true"));
-        let name = find("AccountName").or(emulator.then_some(EMULATOR_NAME)).ok_or_else(|| wrong("AccountName is missing"))?;
-        let key = find("AccountKey").or(emulator.then_some(EMULATOR_KEY)).ok_or_else(|| wrong("AccountKey is missing"))?;
+        let name = find("AccountName")
+            .or(emulator.then_some(EMULATOR_NAME))
+            .ok_or_else(|| wrong("AccountName is missing"))?;
+        let key = find("AccountKey")
+            .or(emulator.then_some(EMULATOR_KEY))
+            .ok_or_else(|| wrong("AccountKey is missing"))?;
         let key = STANDARD.decode(key).map_err(|_| wrong("AccountKey is not base64"))?;
         let endpoint = match find("QueueEndpoint") {
             Some(endpoint) => endpoint.trim_end_matches('/').to_owned(),
@@ -91,9 +98,19 @@ mod tests {
     fn connection_strings() {
         let local = Account::parse("UseDevelopmentStorage=true").unwrap();
         assert_eq!(local.endpoint, "http://127.0.0.1:10001/devstoreaccount1");
-        let cloud = Account::parse("DefaultEndpointsProtocol=https;AccountName=a;AccountKey=AQID;EndpointSuffix=x.y").unwrap();
-        assert_eq!((cloud.endpoint.as_str(), cloud.key.as_slice()), ("https://a.queue.x.y", [1, 2, 3].as_slice()));
-        for wrong in ["", "AccountName=a", "AccountName=a;AccountKey=?", "AccountName=a;AccountKey=AQID;QueueEndpoint=x"] {
+        let cloud =
+            Account::parse("DefaultEndpointsProtocol=https;AccountName=a;AccountKey=AQID;EndpointSuffix=x.y")
+                .unwrap();
+        assert_eq!(
+            (cloud.endpoint.as_str(), cloud.key.as_slice()),
+            ("https://a.queue.x.y", [1, 2, 3].as_slice())
+        );
+        for wrong in [
+            "",
+            "AccountName=a",
+            "AccountName=a;AccountKey=?",
+            "AccountName=a;AccountKey=AQID;QueueEndpoint=x",
+        ] {
             assert!(Account::parse(wrong).is_err(), "{wrong}");
         }
     }
@@ -101,7 +118,10 @@ mod tests {
     #[test]
     fn what_is_signed() {
         let account = Account::parse("UseDevelopmentStorage=true").unwrap();
-        let url = Url::parse("http://127.0.0.1:10001/devstoreaccount1/q/messages?visibilitytimeout=30&numofmessages=2").unwrap();
+        let url = Url::parse(
+            "http://127.0.0.1:10001/devstoreaccount1/q/messages?visibilitytimeout=30&numofmessages=2",
+        )
+        .unwrap();
         let headers = [("x-ms-date", "D"), ("x-ms-version", "V")];
         assert_eq!(
             account.string_to_sign("GET", &url, 0, "", &headers),

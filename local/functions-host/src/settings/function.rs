@@ -129,16 +129,22 @@ pub struct FunctionDefinition {
 impl FunctionDefinition {
     /// Whether the function may be proxied: nothing but one HTTP request in and one HTTP answer out.
     pub fn is_http_in_and_out(&self) -> bool {
-        matches!(self.trigger, Trigger::Http { .. }) && matches!(&self.outputs[..], [out] if out.kind == OutKind::Http)
+        matches!(self.trigger, Trigger::Http { .. })
+            && matches!(&self.outputs[..], [out] if out.kind == OutKind::Http)
     }
 
     /// Reads one `function.json`; none when it is disabled.
-    pub fn parse(name: &str, json: &str, environment: &[(String, String)]) -> Result<Option<Self>, HostError> {
+    pub fn parse(
+        name: &str,
+        json: &str,
+        environment: &[(String, String)],
+    ) -> Result<Option<Self>, HostError> {
         let wrong = |reason: String| HostError::Function { function: name.to_owned(), reason };
         let value: Value = serde_json::from_str(json.trim_start_matches('\u{feff}'))
             .map_err(|error| wrong(format!("not valid JSON: {error}")))?;
         let setting = format!("AzureWebJobs.{name}.Disabled");
-        let off = environment.iter().any(|(key, value)| *key == setting && value.eq_ignore_ascii_case("true"));
+        let off =
+            environment.iter().any(|(key, value)| *key == setting && value.eq_ignore_ascii_case("true"));
         if off || flag(&value, &["disabled"]) == Some(true) {
             return Ok(None);
         }
@@ -175,14 +181,17 @@ fn parse(name: &str, value: &Value, environment: &[(String, String)]) -> Result<
         && name.len() <= 128
         && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '-' || c == '_');
     if !legal {
-        return Err("a function's folder name must be letters, digits, - and _, and begin with a letter".into());
+        return Err(
+            "a function's folder name must be letters, digits, - and _, and begin with a letter".into()
+        );
     }
     let Some(Value::Array(bindings)) = at(value, &["bindings"]) else {
         return Err("\"bindings\" must be a list with one trigger".to_owned());
     };
     let (mut trigger, mut outputs, mut names) = (None, Vec::new(), Vec::<String>::new());
     for binding in bindings {
-        let binding_name = text(binding, &["name"]).filter(|name| !name.is_empty()).ok_or("every binding needs a name")?;
+        let binding_name =
+            text(binding, &["name"]).filter(|name| !name.is_empty()).ok_or("every binding needs a name")?;
         if names.iter().any(|other| other.eq_ignore_ascii_case(&binding_name)) {
             return Err(format!("two bindings are named {binding_name:?}; names must differ"));
         }
@@ -197,7 +206,9 @@ fn parse(name: &str, value: &Value, environment: &[(String, String)]) -> Result<
         } else if direction == "out" {
             outputs.push(parse_output(binding_name, &kind, binding, environment)?);
         } else {
-            return Err(format!("binding {binding_name:?}: input bindings of type {kind} are not supported by this host"));
+            return Err(format!(
+                "binding {binding_name:?}: input bindings of type {kind} are not supported by this host"
+            ));
         }
     }
     let (binding, trigger) = trigger.ok_or("has no trigger; a function has exactly one")?;
@@ -222,12 +233,21 @@ fn data_type(binding: &Value) -> Result<DataType, String> {
     }
 }
 
-fn parse_trigger(name: &str, kind: &str, binding: &Value, environment: &[(String, String)]) -> Result<Trigger, String> {
+fn parse_trigger(
+    name: &str,
+    kind: &str,
+    binding: &Value,
+    environment: &[(String, String)],
+) -> Result<Trigger, String> {
     Ok(match kind.to_ascii_lowercase().as_str() {
         "eventhubtrigger" => Trigger::EventHub {
             event_hub_name: setting(binding, "eventHubName", environment)?.unwrap_or_default(),
-            consumer_group: setting(binding, "consumerGroup", environment)?.unwrap_or_else(|| "$Default".to_owned()),
-            cardinality: match text(binding, &["cardinality"]).map(|text| text.to_ascii_lowercase()).as_deref() {
+            consumer_group: setting(binding, "consumerGroup", environment)?
+                .unwrap_or_else(|| "$Default".to_owned()),
+            cardinality: match text(binding, &["cardinality"])
+                .map(|text| text.to_ascii_lowercase())
+                .as_deref()
+            {
                 None | Some("one") => Cardinality::One,
                 Some("many") => Cardinality::Many,
                 Some(other) => return Err(format!("cardinality {other:?} is not known; use one or many")),
@@ -235,7 +255,8 @@ fn parse_trigger(name: &str, kind: &str, binding: &Value, environment: &[(String
             data_type: data_type(binding)?,
         },
         "timertrigger" => {
-            let schedule = setting(binding, "schedule", environment)?.ok_or("timerTrigger needs a schedule")?;
+            let schedule =
+                setting(binding, "schedule", environment)?.ok_or("timerTrigger needs a schedule")?;
             Trigger::Timer {
                 schedule: schedule.parse().map_err(|error| format!("schedule {schedule:?}: {error}"))?,
                 run_on_startup: flag(binding, &["runOnStartup"]).unwrap_or(false),
@@ -257,16 +278,29 @@ fn parse_trigger(name: &str, kind: &str, binding: &Value, environment: &[(String
             };
             Trigger::Http { route: Route::parse(&route)?, methods }
         }
-        _ => return Err(format!("triggers of type {kind} are not supported by this host; it knows eventHubTrigger, timerTrigger, queueTrigger and httpTrigger")),
+        _ => {
+            return Err(format!(
+                "triggers of type {kind} are not supported by this host; it knows eventHubTrigger, timerTrigger, queueTrigger and httpTrigger"
+            ));
+        }
     })
 }
 
-fn parse_output(name: String, kind: &str, binding: &Value, environment: &[(String, String)]) -> Result<OutBinding, String> {
+fn parse_output(
+    name: String,
+    kind: &str,
+    binding: &Value,
+    environment: &[(String, String)],
+) -> Result<OutBinding, String> {
     let binary = data_type(binding)? == DataType::Binary;
     let kind = match kind.to_ascii_lowercase().as_str() {
         "queue" => OutKind::Queue { queue: queue_name(setting(binding, "queueName", environment)?)? },
         "http" => OutKind::Http,
-        _ => return Err(format!("output bindings of type {kind} are not supported by this host; it knows queue and http")),
+        _ => {
+            return Err(format!(
+                "output bindings of type {kind} are not supported by this host; it knows queue and http"
+            ));
+        }
     };
     Ok(OutBinding { name, kind, binary })
 }
@@ -281,8 +315,10 @@ fn queue_name(name: Option<String>) -> Result<String, String> {
 
 pub(super) fn retry_policy(value: &Value) -> Result<Option<RetryPolicy>, String> {
     let Some(retry) = at(value, &["retry"]) else { return Ok(None) };
-    let strategy = text(retry, &["strategy"]).ok_or("retry.strategy is missing; use fixedDelay or exponentialBackoff")?;
-    let count = number(retry, &["maxRetryCount"])?.ok_or("retry.maxRetryCount is missing; -1 retries for ever")?;
+    let strategy = text(retry, &["strategy"])
+        .ok_or("retry.strategy is missing; use fixedDelay or exponentialBackoff")?;
+    let count =
+        number(retry, &["maxRetryCount"])?.ok_or("retry.maxRetryCount is missing; -1 retries for ever")?;
     let max_retry_count = match count {
         -1 => None,
         count => Some(u32::try_from(count).map_err(|_| "retry.maxRetryCount must be -1 or more")?),
@@ -291,7 +327,11 @@ pub(super) fn retry_policy(value: &Value) -> Result<Option<RetryPolicy>, String>
     let (minimum, maximum) = match strategy.to_ascii_lowercase().as_str() {
         "fixeddelay" => (need("delayInterval")?, need("delayInterval")?),
         "exponentialbackoff" => (need("minimumInterval")?, need("maximumInterval")?),
-        _ => return Err(format!("retry.strategy {strategy:?} is not known; use fixedDelay or exponentialBackoff")),
+        _ => {
+            return Err(format!(
+                "retry.strategy {strategy:?} is not known; use fixedDelay or exponentialBackoff"
+            ));
+        }
     };
     if minimum > maximum {
         return Err("retry.minimumInterval must not be above maximumInterval".to_owned());
@@ -305,7 +345,9 @@ mod tests {
 
     fn parse_text(json: &str) -> Result<FunctionDefinition, String> {
         let environment = [("HUB".to_owned(), "telemetry".to_owned())];
-        FunctionDefinition::parse("ingest", json, &environment).map(Option::unwrap).map_err(|error| error.to_string())
+        FunctionDefinition::parse("ingest", json, &environment)
+            .map(Option::unwrap)
+            .map_err(|error| error.to_string())
     }
 
     #[test]
@@ -316,7 +358,8 @@ mod tests {
                 "retry":{"strategy":"exponentialBackoff","maxRetryCount":-1,"minimumInterval":"00:00:01","maximumInterval":"00:00:30"}}"#,
         )
         .unwrap();
-        let Trigger::EventHub { event_hub_name, consumer_group, cardinality, data_type } = &function.trigger else {
+        let Trigger::EventHub { event_hub_name, consumer_group, cardinality, data_type } = &function.trigger
+        else {
             panic!("not an event hub trigger")
         };
         assert_eq!((event_hub_name.as_str(), consumer_group.as_str()), ("telemetry", "$Default"));
@@ -334,10 +377,16 @@ mod tests {
             ("{}", "bindings"),
             (r#"{"bindings":[]}"#, "no trigger"),
             (r#"{"bindings":[{"name":"a","type":"blobTrigger"}]}"#, "not supported"),
-            (r#"{"bindings":[{"name":"a","type":"httpTrigger"},{"name":"A","type":"http","direction":"out"}]}"#, "names must differ"),
+            (
+                r#"{"bindings":[{"name":"a","type":"httpTrigger"},{"name":"A","type":"http","direction":"out"}]}"#,
+                "names must differ",
+            ),
             (r#"{"bindings":[{"name":"a","type":"timerTrigger","schedule":"often"}]}"#, "schedule"),
             (r#"{"bindings":[{"name":"a","type":"queueTrigger","queueName":"%NO_SUCH%"}]}"#, "NO_SUCH"),
-            (r#"{"bindings":[{"name":"a","type":"httpTrigger"}],"retry":{"strategy":"fixedDelay","maxRetryCount":2}}"#, "delayInterval"),
+            (
+                r#"{"bindings":[{"name":"a","type":"httpTrigger"}],"retry":{"strategy":"fixedDelay","maxRetryCount":2}}"#,
+                "delayInterval",
+            ),
         ] {
             let error = parse_text(json).unwrap_err();
             assert!(error.contains(expected), "{error}");

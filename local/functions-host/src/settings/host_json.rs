@@ -105,8 +105,11 @@ impl HostJson {
     /// `AzureFunctionsJobHost__customHandler__port`.
     pub fn load(app_folder: &Path, environment: &[(String, String)]) -> Result<Self, HostError> {
         let path = app_folder.join("host.json");
-        let text = std::fs::read_to_string(&path)
-            .map_err(|source| HostError::File { action: "read", path, source })?;
+        let text = std::fs::read_to_string(&path).map_err(|source| HostError::File {
+            action: "read",
+            path,
+            source,
+        })?;
         Self::parse(&text, environment)
     }
 
@@ -164,7 +167,10 @@ fn override_at(value: &mut Value, path: &str, setting: &str) {
 fn custom_handler(value: &Value) -> Result<Option<CustomHandler>, String> {
     let Some(section) = at(value, &["customHandler"]) else { return Ok(None) };
     if at(section, &["http", "routes"]).is_some() {
-        return Err("customHandler.http.routes is not supported here; write a function.json with an httpTrigger".into());
+        return Err(
+            "customHandler.http.routes is not supported here; write a function.json with an httpTrigger"
+                .into(),
+        );
     }
     let executable = text(section, &["description", "defaultExecutablePath"])
         .filter(|path| !path.trim().is_empty())
@@ -182,7 +188,9 @@ fn custom_handler(value: &Value) -> Result<Option<CustomHandler>, String> {
     arguments.extend(text(section, &["description", "defaultWorkerPath"]));
     arguments.extend(list("workerArguments")?);
     let port = number(section, &["port"])?
-        .map(|port| u16::try_from(port).map_err(|_| "customHandler.port must be between 1 and 65535".to_owned()))
+        .map(|port| {
+            u16::try_from(port).map_err(|_| "customHandler.port must be between 1 and 65535".to_owned())
+        })
         .transpose()?
         .filter(|port| *port != 0);
     Ok(Some(CustomHandler {
@@ -208,7 +216,10 @@ fn http(value: &Value) -> Result<HttpSettings, String> {
     let most = number(value, &["extensions", "http", "maxConcurrentRequests"])?;
     Ok(HttpSettings {
         route_prefix: prefix,
-        max_concurrent_requests: most.and_then(|most| usize::try_from(most).ok()).filter(|most| *most > 0).unwrap_or(1024),
+        max_concurrent_requests: most
+            .and_then(|most| usize::try_from(most).ok())
+            .filter(|most| *most > 0)
+            .unwrap_or(1024),
     })
 }
 
@@ -256,7 +267,11 @@ fn queues(value: &Value) -> Result<QueueSettings, String> {
         message_encoding: match encoding.to_ascii_lowercase().as_str() {
             "base64" => MessageEncoding::Base64,
             "none" => MessageEncoding::None,
-            other => return Err(format!("extensions.queues.messageEncoding {other:?} is not known; use base64 or none")),
+            other => {
+                return Err(format!(
+                    "extensions.queues.messageEncoding {other:?} is not known; use base64 or none"
+                ));
+            }
         },
     })
 }

@@ -83,7 +83,10 @@ mod tests {
     fn names_are_expanded_from_settings_and_unknown_ones_vanish() {
         let settings = [("QUEUE".to_owned(), "alerts".to_owned())];
         assert_eq!(expand("%QUEUE%-x", &settings).0, "alerts-x");
-        assert_eq!(expand("a%NO_SUCH_NAME_AT_ALL%b", &settings), ("ab".to_owned(), vec!["NO_SUCH_NAME_AT_ALL".to_owned()]));
+        assert_eq!(
+            expand("a%NO_SUCH_NAME_AT_ALL%b", &settings),
+            ("ab".to_owned(), vec!["NO_SUCH_NAME_AT_ALL".to_owned()])
+        );
         assert_eq!(expand("100% of 5 % x", &settings).0, "100% of 5 % x");
     }
 }

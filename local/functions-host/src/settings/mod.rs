@@ -8,7 +8,9 @@ mod timespan;
 
 use std::{net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 
-pub use function::{Cardinality, DataType, FunctionDefinition, OutBinding, OutKind, RetryPolicy, Trigger, load_functions};
+pub use function::{
+    Cardinality, DataType, FunctionDefinition, OutBinding, OutKind, RetryPolicy, Trigger, load_functions,
+};
 pub use host_json::{CustomHandler, EventHubSettings, HostJson, HttpSettings, InitialOffset, QueueSettings};
 pub(crate) use json::expand;
 pub use route::{Route, RouteParameters};

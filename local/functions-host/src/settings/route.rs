@@ -35,7 +35,9 @@ impl Constraint {
             "alpha" => Ok(Self::Letters),
             "bool" => Ok(Self::Boolean),
             "decimal" | "double" | "float" => Ok(Self::Number),
-            other => Err(format!("route constraint {other:?} is not supported; use int, long, guid, alpha, bool or double")),
+            other => Err(format!(
+                "route constraint {other:?} is not supported; use int, long, guid, alpha, bool or double"
+            )),
         }
     }
 
@@ -60,12 +62,15 @@ impl Route {
         for (index, part) in parts.iter().enumerate() {
             let segment = match part.strip_prefix('{').and_then(|part| part.strip_suffix('}')) {
                 None if part.contains(['{', '}']) => {
-                    return Err(format!("route segment {part:?} mixes text and a parameter, which this host does not support"));
+                    return Err(format!(
+                        "route segment {part:?} mixes text and a parameter, which this host does not support"
+                    ));
                 }
                 None => Segment::Literal((*part).to_owned()),
                 Some(inner) => parameter(inner)?,
             };
-            let ends = matches!(segment, Segment::CatchAll { .. } | Segment::Parameter { optional: true, .. });
+            let ends =
+                matches!(segment, Segment::CatchAll { .. } | Segment::Parameter { optional: true, .. });
             if ends && index != last {
                 return Err(format!("route segment {part:?} must be the last one"));
             }
@@ -98,7 +103,9 @@ impl Route {
                     None => return None,
                     Some(part) => {
                         let value = decode(part);
-                        if value.is_empty() || constraint.is_some_and(|constraint| !constraint.accepts(&value)) {
+                        if value.is_empty()
+                            || constraint.is_some_and(|constraint| !constraint.accepts(&value))
+                        {
                             return None;
                         }
                         values.push((name.clone(), value));
@@ -143,7 +150,11 @@ fn parameter(inner: &str) -> Result<Segment, String> {
 
 fn legal(name: &str) -> Result<String, String> {
     let fine = !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_' || c == '-');
-    if fine { Ok(name.to_owned()) } else { Err(format!("route parameter {name:?} needs a name of letters and digits")) }
+    if fine {
+        Ok(name.to_owned())
+    } else {
+        Err(format!("route parameter {name:?} needs a name of letters and digits"))
+    }
 }
 
 /// Percent-decoding of a path; what is not valid stays as it is.
@@ -194,8 +205,10 @@ mod tests {
 
     #[test]
     fn exact_routes_come_first() {
-        let mut routes: Vec<_> =
-            ["{*path}", "twins/{id}", "twins/all", "twins/{id:int}", "twins"].iter().map(|t| Route::parse(t).unwrap()).collect();
+        let mut routes: Vec<_> = ["{*path}", "twins/{id}", "twins/all", "twins/{id:int}", "twins"]
+            .iter()
+            .map(|t| Route::parse(t).unwrap())
+            .collect();
         routes.sort_by(Route::precedence);
         let first = |path: &str| routes.iter().position(|route| route.matches(path).is_some());
         let order = [first("twins/all"), first("twins/7"), first("twins/x"), first("twins"), first("zzz")];

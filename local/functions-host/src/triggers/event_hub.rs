@@ -110,7 +110,8 @@ impl PartitionLoop {
             };
             let Some(last) = events.last() else { return Some(next) };
             if let InitialOffset::Enqueued(time) = self.settings.initial_offset
-                && let Some(found) = events.iter().find(|event| event.enqueued_time_us >= time.timestamp_micros())
+                && let Some(found) =
+                    events.iter().find(|event| event.enqueued_time_us >= time.timestamp_micros())
             {
                 return Some(found.sequence_number);
             }
@@ -172,7 +173,10 @@ impl PartitionLoop {
                     return Some(events);
                 }
                 Err(error) => {
-                    let line = format!("partition {} cannot be read: {error}; trying again", self.partition.partition);
+                    let line = format!(
+                        "partition {} cannot be read: {error}; trying again",
+                        self.partition.partition
+                    );
                     self.invoker.events.log(LogLevel::Error, Some(&self.function.name), line);
                 }
             }
@@ -197,7 +201,9 @@ impl PartitionLoop {
                 sequence_number: checkpoint.sequence_number,
             }),
             // The next batch writes a newer one; until then a restart replays.
-            Err(error) => self.invoker.events.log(LogLevel::Error, Some(&self.function.name), error.to_string()),
+            Err(error) => {
+                self.invoker.events.log(LogLevel::Error, Some(&self.function.name), error.to_string())
+            }
         }
     }
 }

@@ -115,7 +115,10 @@ impl QueueLoop {
         };
         match moved.await {
             Ok(()) => {
-                let line = format!("message {} failed {} times and moved to {queue}", message.id, message.dequeue_count);
+                let line = format!(
+                    "message {} failed {} times and moved to {queue}",
+                    message.id, message.dequeue_count
+                );
                 self.log(LogLevel::Error, line);
                 self.invoker.events.emit(HostEvent::QueueMessagePoisoned {
                     function: self.function.name.clone(),
@@ -123,7 +126,9 @@ impl QueueLoop {
                     id: message.id.clone(),
                 });
             }
-            Err(error) => self.log(LogLevel::Error, format!("message {} cannot move to {queue}: {error}", message.id)),
+            Err(error) => {
+                self.log(LogLevel::Error, format!("message {} cannot move to {queue}: {error}", message.id))
+            }
         }
     }
 

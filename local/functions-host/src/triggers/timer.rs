@@ -76,7 +76,8 @@ impl Timer {
             return Err(Failure::Stopping);
         }
         let now = Utc::now();
-        *status = ScheduleStatus { last: Some(now), next: self.schedule.next_after(now), last_updated: Some(now) };
+        *status =
+            ScheduleStatus { last: Some(now), next: self.schedule.next_after(now), last_updated: Some(now) };
         if self.monitor {
             self.save(&status).await;
         }

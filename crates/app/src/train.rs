@@ -1,0 +1,178 @@
+//! From rows to a promoted baseline: fit on the older rows, compare on the newest, promote by the next number.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use serde::Serialize;
+use twinwright_core::time::{Micros, iso};
+use twinwright_history::StoreError;
+use twinwright_history::store::{Created, Store};
+use twinwright_kernels::Baseline;
+use twinwright_training::{Candidate, Evaluation, Matrix, Options, TrainError, evaluate, fit};
+
+use crate::catalog::baselines;
+
+/// Share of the rows, the newest, that neither fit nor calibration sees when there is a baseline to compare with.
+const HOLDOUT: f64 = 0.2;
+
+/// Rows of one equipment model, ready for the trainer.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Readings {
+    /// Signal names, S of them.
+    pub signals: Vec<String>,
+    /// Device index a row.
+    pub device: Vec<u32>,
+    /// Event time a row.
+    pub time: Vec<Micros>,
+    /// Values, row-major, NaN where there is none or it is not to be trusted.
+    pub values: Vec<f64>,
+}
+
+impl Readings {
+    /// Number of rows.
+    pub fn rows(&self) -> usize {
+        self.time.len()
+    }
+
+    /// Adds a row; values are given by signal name.
+    pub fn push(&mut self, device: u32, time: Micros, value: impl Fn(&str) -> Option<f64>) {
+        self.device.push(device);
+        self.time.push(time);
+        let values = self.signals.iter().map(|name| value(name).unwrap_or(f64::NAN));
+        self.values.extend(values);
+    }
+
+    fn matrix(&self, rows: std::ops::Range<usize>) -> Matrix<'_> {
+        let width = self.signals.len();
+        Matrix {
+            device: &self.device[rows.clone()],
+            time: &self.time[rows.clone()],
+            values: &self.values[rows.start * width..rows.end * width],
+        }
+    }
+
+    /// Orders rows by time, so that "the newest" are the last.
+    fn sort(&mut self) {
+        if self.time.is_sorted() {
+            return;
+        }
+        let width = self.signals.len();
+        let mut order: Vec<usize> = (0..self.rows()).collect();
+        order.sort_by_key(|&row| self.time[row]);
+        self.device = order.iter().map(|&row| self.device[row]).collect();
+        self.values = order.iter().flat_map(|&row| self.values[row * width..(row + 1) * width].to_vec()).collect();
+        self.time = order.iter().map(|&row| self.time[row]).collect();
+    }
+}
+
+/// Why there is no new baseline.
+#[derive(Debug, thiserror::Error)]
+pub enum PromotionError {
+    /// The rows do not give one.
+    #[error(transparent)]
+    Train(#[from] TrainError),
+    /// Storage failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The document cannot be written.
+    #[error("the baseline cannot be written: {0}")]
+    Document(String),
+}
+
+/// What became of a candidate.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Promotion {
+    /// Equipment model.
+    pub equipment: String,
+    /// Number of the promoted baseline, or `None` when the candidate was refused.
+    pub promoted: Option<u64>,
+    /// Why.
+    pub reason: String,
+    /// Rows it was fitted and compared on.
+    pub rows: usize,
+}
+
+impl std::fmt::Display for Promotion {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self.promoted {
+            Some(number) => write!(out, "{}: baseline {number} promoted: {}", self.equipment, self.reason),
+            None => write!(out, "{}: candidate refused: {}", self.equipment, self.reason),
+        }
+    }
+}
+
+/// Fits a baseline without promoting it.
+///
+/// # Errors
+/// [`TrainError`] says what is missing.
+pub fn fit_only(
+    equipment: &str,
+    readings: &mut Readings,
+    settings: &[String],
+    number: u64,
+    now: Micros,
+) -> Result<Candidate, TrainError> {
+    readings.sort();
+    let options = Options { number, created: iso(now), ..Options::default() };
+    fit(equipment, &readings.signals, settings, &readings.matrix(0..readings.rows()), &options)
+}
+
+/// Fits a candidate, compares it with the baseline in force on rows that neither has seen, and promotes it if it is
+/// no worse.
+///
+/// # Errors
+/// [`PromotionError`]; nothing is promoted then.
+pub async fn fit_and_promote(
+    store: &Store,
+    equipment: &str,
+    readings: &mut Readings,
+    settings: &[String],
+    now: Micros,
+) -> Result<Promotion, PromotionError> {
+    let documents = baselines(store, equipment);
+    let latest = documents.latest().await?;
+    let number = latest.as_ref().map_or(1, |(number, _)| number + 1);
+    let reference = latest.and_then(|(_, json)| Baseline::from_json(&json).ok());
+    readings.sort();
+    let rows = readings.rows();
+    #[expect(
+        clippy::cast_precision_loss,
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "a share of a count of rows"
+    )]
+    let held = if reference.is_some() { (rows as f64 * HOLDOUT) as usize } else { 0 };
+    let options = Options { number, created: iso(now), ..Options::default() };
+    let fitting = readings.matrix(0..rows - held);
+    let candidate = fit(equipment, &readings.signals, settings, &fitting, &options)?;
+    let (promote, reason) = match &reference {
+        None => (true, "the first baseline of this equipment".to_owned()),
+        Some(reference) => {
+            let holdout = readings.matrix(rows - held..rows);
+            let verdict = evaluate(&candidate, Some(reference), &holdout, &Evaluation::default())?;
+            (verdict.promote, verdict.reason)
+        }
+    };
+    let mut promotion = Promotion { equipment: equipment.to_owned(), promoted: None, reason, rows };
+    if promote {
+        let json = candidate.baseline.to_json().map_err(|error| PromotionError::Document(error.to_string()))?;
+        match documents.create(number, Bytes::from(json)).await? {
+            Created::New => promotion.promoted = Some(number),
+            Created::AlreadyThere => promotion.reason = "another run promoted a baseline meanwhile".to_owned(),
+        }
+    }
+    Ok(promotion)
+}
+
+/// Numbers devices as they are met.
+#[derive(Debug, Default)]
+pub struct DeviceNumbers(HashMap<Arc<str>, u32>);
+
+impl DeviceNumbers {
+    /// The device's number.
+    pub fn of(&mut self, device: &Arc<str>) -> u32 {
+        let next = u32::try_from(self.0.len()).unwrap_or(u32::MAX);
+        *self.0.entry(Arc::clone(device)).or_insert(next)
+    }
+}

@@ -1,0 +1,54 @@
+//! `train`: a baseline from a CSV file or from stored history.
+
+use anyhow::Context as _;
+use twinwright_app::clock::now;
+use twinwright_app::train::{Readings, fit_and_promote, fit_only};
+use twinwright_history::store::Store;
+
+use super::alerts::post_admin;
+use super::csv::Table;
+use crate::args::TrainOptions;
+use crate::connection::Connection;
+use crate::output::Output;
+
+/// Runs `train`.
+///
+/// # Errors
+/// The rows do not give a baseline; the message says how many are missing.
+pub async fn train(options: TrainOptions, output: Output) -> anyhow::Result<()> {
+    let Some(csv) = &options.csv else {
+        // History is the functions' to read: the same code as the timer's.
+        let connection = Connection::load(&options.data.data)?;
+        post_admin(&connection, "retrain").await?;
+        output.result(&serde_json::json!({ "started": "retrain" }), || {
+            "retrain is running on stored history; its verdict is in the platform's log".to_owned()
+        });
+        return Ok(());
+    };
+    let mut table = Table::read(csv)?;
+    if !options.signals.is_empty() {
+        table = table.select(&options.signals)?;
+    }
+    let rows = options.rows.unwrap_or(usize::MAX).min(table.time.len());
+    let width = table.signals.len();
+    let mut readings = Readings {
+        device: vec![0; rows],
+        time: table.time[..rows].to_vec(),
+        values: table.values[..rows * width].to_vec(),
+        signals: table.signals,
+    };
+    if let Some(path) = &options.out {
+        let candidate = fit_only(&options.equipment, &mut readings, &options.settings, 1, now())?;
+        std::fs::write(path, candidate.baseline.to_json()?)
+            .with_context(|| format!("cannot write {}", path.display()))?;
+        output.result(&candidate.baseline, || {
+            format!("baseline of {} on {rows} rows written to {}", options.equipment, path.display())
+        });
+        return Ok(());
+    }
+    let connection = Connection::load(&options.data.data)?;
+    let store = Store::from_url(&connection.storage_url)?;
+    let promotion = fit_and_promote(&store, &options.equipment, &mut readings, &options.settings, now()).await?;
+    output.result(&promotion, || promotion.to_string());
+    Ok(())
+}

@@ -1,0 +1,130 @@
+//! The fitted part of a baseline: regimes with their normal behaviour.
+
+use twinwright_kernels::baseline::Regime;
+
+use crate::covariance::ledoit_wolf;
+use crate::rows::Ordered;
+use crate::statistics::mean_deviation;
+use crate::windows::{Normal, ewma_spread, residuals, runs, window_means};
+use crate::{Options, TrainError, clean, regimes};
+
+/// What a fit gave.
+pub(crate) struct Fitted {
+    pub(crate) regimes: Vec<Regime>,
+    pub(crate) outliers: usize,
+    pub(crate) silhouette: f64,
+    pub(crate) shrinkage: f64,
+}
+
+/// Fits regimes to rows that are all taken to be normal.
+pub(crate) fn fit_regimes(
+    mut fitting: Ordered,
+    signals: &[String],
+    columns: &[usize],
+    gap: f64,
+    options: &Options,
+) -> Result<Fitted, TrainError> {
+    for (signal, name) in signals.iter().enumerate() {
+        let have = fitting.column(signal).filter(|value| value.is_finite()).count();
+        if have * 2 < fitting.rows() {
+            return Err(TrainError::EmptySignal { signal: name.clone(), have, rows: fitting.rows() });
+        }
+    }
+    let found = regimes::find(&fitting, columns, options.max_regimes)?;
+    let count = found.centres.len();
+    let outliers = clean::remove_outliers(&mut fitting, &found.of_row, count);
+    let normal = normals(&fitting, &found.of_row, count)?;
+    let residuals = residuals(&fitting, &found.of_row, &normal);
+    let runs = runs(&fitting, gap);
+    let (precisions, shrinkage) = precisions(&fitting, &residuals, &runs, &found.of_row, count, options)?;
+    let spread = ewma_spread(&residuals, fitting.width, &runs, options.ewma_alpha, &found.of_row, count);
+    // Independent noise gives this spread, and no sound sensor less: a signal that stood still in training
+    // must not become infinitely sensitive.
+    let least = (options.ewma_alpha / (2.0 - options.ewma_alpha)).sqrt();
+    let regimes = normal
+        .into_iter()
+        .enumerate()
+        .map(|(at, normal)| Regime {
+            centre: found.centres[at].clone(),
+            scale: found.scale.clone(),
+            weight: found.of_row.iter().filter(|regime| **regime == at).count() as f64
+                / fitting.rows() as f64,
+            mean: normal.mean,
+            deviation: normal.deviation,
+            precision: precisions[at].clone(),
+            ewma_deviation: spread[at]
+                .iter()
+                .map(|&s| if s.is_finite() { s.max(least) } else { 1.0 })
+                .collect(),
+        })
+        .collect();
+    Ok(Fitted { regimes, outliers, silhouette: found.silhouette, shrinkage })
+}
+
+/// A regime's mean and deviation of each signal. The deviation is at least a thousandth of the mean's size (and
+/// never 0): a signal that stood still in training may move by its resolution without an alarm.
+fn normals(rows: &Ordered, regime: &[usize], count: usize) -> Result<Vec<Normal>, TrainError> {
+    (0..count)
+        .map(|which| {
+            let mut normal = Normal { mean: Vec::new(), deviation: Vec::new() };
+            for signal in 0..rows.width {
+                let members = rows.column(signal).zip(regime).filter(|(_, r)| **r == which).map(|(v, _)| v);
+                let values: Vec<f64> = members.collect();
+                // A regime may have lost a sensor; then the signal's values over all regimes stand in.
+                let (mean, deviation) = mean_deviation(values.iter().copied())
+                    .or_else(|| mean_deviation(rows.column(signal).collect::<Vec<_>>().into_iter()))
+                    .ok_or_else(|| TrainError::numeric("a signal has no values"))?;
+                normal.mean.push(mean);
+                normal.deviation.push(deviation.max(mean.abs() * 1e-3).max(1e-6));
+            }
+            Ok(normal)
+        })
+        .collect()
+}
+
+/// Precision of the window means, a regime at a time; a regime with few windows takes that of all.
+fn precisions(
+    rows: &Ordered,
+    residuals: &[f64],
+    runs: &[Vec<usize>],
+    regime: &[usize],
+    count: usize,
+    options: &Options,
+) -> Result<(Vec<Vec<f64>>, f64), TrainError> {
+    let means = window_means(residuals, rows.width, runs, options.window_rows, regime);
+    let collect = |which: Option<usize>| -> Vec<f64> {
+        let wanted = |(of, _): &&(usize, Vec<f64>)| which.is_none_or(|which| *of == which);
+        means.iter().filter(wanted).flat_map(|(_, mean)| mean.iter().copied()).collect()
+    };
+    let wander = wander(residuals, rows.width);
+    let shrunk = |samples: &[f64]| {
+        // Windows that overlap are not independent: there is one independent mean a window's length.
+        let independent = samples.len() as f64 / (rows.width * options.window_rows) as f64;
+        ledoit_wolf(samples, rows.width, independent, &wander)
+    };
+    let need = (2 * rows.width).max(options.window_rows);
+    if means.len() < need {
+        return Err(TrainError::too_few("the covariance (full windows without gaps)", means.len(), need));
+    }
+    let all = shrunk(&collect(None)).ok_or_else(|| TrainError::numeric("the covariance is singular"))?;
+    let of_regime = |which| {
+        let samples = collect(Some(which));
+        let enough = samples.len() >= need * rows.width;
+        enough.then(|| shrunk(&samples)).flatten().map_or_else(|| all.precision.clone(), |own| own.precision)
+    };
+    Ok(((0..count).map(of_regime).collect(), all.shrinkage))
+}
+
+/// How far each signal's mean moved from the older to the newer half of the rows, squared.
+///
+/// Temperatures and the like wander slowly: what a short recording shows of them is less than they will do. A
+/// signal that moved by its own deviation within the recording may do so again after it, so the movement
+/// counts as variance of the window mean. Steady signals have next to none and keep their full weight.
+fn wander(residuals: &[f64], width: usize) -> Vec<f64> {
+    let middle = residuals.len() / width / 2 * width;
+    let (older, newer) = residuals.split_at(middle);
+    let mean = |half: &[f64], signal: usize| {
+        mean_deviation(half.iter().copied().skip(signal).step_by(width)).map_or(0.0, |(mean, _)| mean)
+    };
+    (0..width).map(|signal| (mean(newer, signal) - mean(older, signal)).powi(2)).collect()
+}

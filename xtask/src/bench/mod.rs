@@ -1,0 +1,59 @@
+//! `cargo xtask bench`: measurements. Each lives in a module of its own and answers [`Figure`]s.
+
+mod figure;
+mod start;
+
+use std::process::ExitCode;
+
+use anyhow::{Context as _, bail};
+
+use crate::args::BenchOptions;
+use crate::package::stage_release;
+use crate::process::say;
+use crate::workspace::Workspace;
+
+pub(crate) use figure::Figure;
+use figure::{table, write_json};
+
+/// What a measurement gets to work with.
+pub(crate) struct Context {
+    /// Where things are.
+    pub(crate) workspace: Workspace,
+    /// The app, built optimised and staged.
+    pub(crate) app: std::path::PathBuf,
+}
+
+/// A measurement.
+struct Bench {
+    name: &'static str,
+    about: &'static str,
+    run: fn(&Context) -> anyhow::Result<Vec<Figure>>,
+}
+
+/// All of them; a new one is a module and a line here.
+const BENCHES: &[Bench] =
+    &[Bench { name: "start", about: "from the handler's start to its first answer", run: start::run }];
+
+/// Runs the task.
+pub(crate) fn run(options: &BenchOptions) -> anyhow::Result<ExitCode> {
+    let names = || BENCHES.iter().map(|bench| bench.name).collect::<Vec<_>>().join(", ");
+    let wanted = |bench: &&Bench| options.name.as_ref().is_none_or(|name| name == bench.name);
+    let benches: Vec<&Bench> = BENCHES.iter().filter(wanted).collect();
+    if benches.is_empty() {
+        bail!("no bench is named {}; there are: {}", options.name.as_deref().unwrap_or_default(), names());
+    }
+    let workspace = Workspace::find()?;
+    let app = stage_release(&workspace)?;
+    let context = Context { workspace, app };
+    let mut figures = Vec::new();
+    for bench in benches {
+        say(&format!("measuring {}: {}", bench.name, bench.about));
+        figures.extend((bench.run)(&context).with_context(|| format!("bench {}", bench.name))?);
+    }
+    println!("{}", table(&figures));
+    if let Some(path) = &options.json {
+        write_json(&figures, path)?;
+        say(&format!("wrote {}", path.display()));
+    }
+    Ok(if figures.iter().all(Figure::holds) { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}

@@ -1,0 +1,121 @@
+//! `cargo xtask test`: everything that CI runs, step by step, with a summary.
+//!
+//! Each step of [`steps`] is timed, and streams its output. A step that fails does not stop the others, so that one
+//! run shows all there is to repair; one that cannot run says why, which in CI counts as failure. [`tally`] counts
+//! the tests themselves.
+
+mod session;
+mod steps;
+mod tally;
+
+use std::io::IsTerminal as _;
+use std::process::ExitCode;
+use std::time::{Duration, Instant};
+
+use crate::args::TestOptions;
+use crate::process::say;
+use crate::workspace::Workspace;
+
+use session::Session;
+use steps::{Outcome, Step};
+
+/// A step and what came of it.
+struct Done {
+    step: Step,
+    outcome: Outcome,
+    took: Duration,
+}
+
+/// Runs the task.
+pub(crate) fn run(options: &TestOptions) -> anyhow::Result<ExitCode> {
+    let steps: Vec<Step> = Step::ALL.into_iter().filter(|step| !options.fast || step.is_fast()).collect();
+    if options.list {
+        for step in steps {
+            println!("{:<16} {}", step.name(), step.about());
+        }
+        return Ok(ExitCode::SUCCESS);
+    }
+    let strict = std::env::var("CI").is_ok_and(|value| !["", "0", "false"].contains(&value.as_str()));
+    let mut session = Session::start(Workspace::find()?, !options.fast);
+    let mut all = Vec::new();
+    for step in steps {
+        say(&format!("── {}: {}", step.name(), step.about()));
+        let started = Instant::now();
+        let outcome = step.run(&mut session);
+        let done = Done { step, outcome, took: started.elapsed() };
+        say(&line(&done));
+        all.push(done);
+    }
+    println!("\n{}", summary(&all));
+    let failed = all.iter().filter(|done| done.outcome.is_failure(strict)).count();
+    if strict && all.iter().any(|done| matches!(done.outcome, Outcome::Skipped(_))) {
+        println!("in CI a skipped step is a failure");
+    }
+    // Tests count one by one, every other step as one check.
+    let mut total = session.tally;
+    all.iter().filter(|done| !done.step.counts_tests()).for_each(|done| total.add_step(&done.outcome));
+    println!("{total}");
+    Ok(if failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+fn line(done: &Done) -> String {
+    let (word, text) = done.outcome.words();
+    format!("{word} {} in {}: {}", done.step.name(), time_text(done.took), first_line(text))
+}
+
+fn summary(all: &[Done]) -> String {
+    let coloured = std::io::stdout().is_terminal();
+    let rows = all.iter().map(|done| {
+        let (word, text) = done.outcome.words();
+        let colour = match done.outcome {
+            Outcome::Passed(_) => "32",
+            Outcome::Skipped(_) => "33",
+            Outcome::Failed(_) => "31",
+        };
+        let word = if coloured { format!("\x1b[{colour}m{word:<8}\x1b[0m") } else { format!("{word:<8}") };
+        format!("{word} {:<16} {:>8}  {}", done.step.name(), time_text(done.took), first_line(text))
+    });
+    let total = all.iter().map(|done| done.took).sum();
+    rows.chain([format!("{:<8} {:<16} {:>8}", "", "in all", time_text(total))]).collect::<Vec<_>>().join("\n")
+}
+
+/// Of a long error the first line says what failed; the rest was shown when it happened.
+fn first_line(text: &str) -> &str {
+    text.lines().find(|line| !line.trim().is_empty()).unwrap_or_default()
+}
+
+fn time_text(time: Duration) -> String {
+    match time.as_secs() {
+        0..60 => format!("{:.1} s", time.as_secs_f64()),
+        seconds => format!("{} min {:02} s", seconds / 60, seconds % 60),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_summary_names_every_step_and_why() {
+        let done = |step, outcome| Done { step, outcome, took: Duration::from_secs(75) };
+        let all = [
+            done(Step::Format, Outcome::Passed(String::new())),
+            done(Step::Dashboard, Outcome::Skipped("no browser\nand more".to_owned())),
+            done(Step::Demo, Outcome::Failed("books".to_owned())),
+        ];
+        let text = summary(&all);
+        assert!(
+            text.contains("skipped  dashboard") && text.contains("no browser") && !text.contains("and more")
+        );
+        assert!(text.contains("1 min 15 s") && text.contains("3 min 45 s"), "{text}");
+        let failures = |strict| all.iter().filter(|done| done.outcome.is_failure(strict)).count();
+        assert_eq!((failures(false), failures(true)), (1, 2));
+    }
+
+    #[test]
+    fn steps_have_names_of_their_own_and_a_fast_choice() {
+        let names: std::collections::HashSet<_> = Step::ALL.iter().map(|step| step.name()).collect();
+        assert_eq!(names.len(), Step::ALL.len());
+        assert!(Step::ALL.iter().any(|step| step.is_fast()) && Step::ALL.iter().any(|step| !step.is_fast()));
+    }
+}
