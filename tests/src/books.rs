@@ -66,7 +66,8 @@ pub async fn read(line: &Line, device: &str) -> anyhow::Result<Books> {
     for alert in AlertStore::new(line.store.clone()).list(now(), false, 1_000).await? {
         books.alerts.insert(alert.id, (format!("{:?}", alert.severity), alert.cleared_at.is_some()));
     }
-    books.commands = CommandStore::new(line.store.clone()).list(now()).await?.into_iter().map(|c| c.id).collect();
+    books.commands =
+        CommandStore::new(line.store.clone()).list(now()).await?.into_iter().map(|c| c.id).collect();
     let twin = line.twin(device).await?;
     // Times and etags of the service differ from run to run; values must not.
     let mut health = twin["health"].clone();

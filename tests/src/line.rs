@@ -29,12 +29,19 @@ pub struct Line {
 /// No port is free.
 pub fn options(folder: &Path, app: &Path) -> anyhow::Result<UpOptions> {
     // All are held until all are known, so that none is given twice.
-    let held: Vec<TcpListener> =
-        (0..4).map(|_| TcpListener::bind(("127.0.0.1", 0))).collect::<Result<_, _>>().context("no free port")?;
+    let held: Vec<TcpListener> = (0..4)
+        .map(|_| TcpListener::bind(("127.0.0.1", 0)))
+        .collect::<Result<_, _>>()
+        .context("no free port")?;
     let port = |at: usize| held[at].local_addr().map(|address| address.port());
     Ok(UpOptions {
         data: DataOption { data: folder.to_owned() },
-        ports: PortOptions { mqtt_port: port(0)?, hub_port: port(1)?, twins_port: port(2)?, http_port: port(3)? },
+        ports: PortOptions {
+            mqtt_port: port(0)?,
+            hub_port: port(1)?,
+            twins_port: port(2)?,
+            http_port: port(3)?,
+        },
         azurite: false,
         no_simulate: true,
         app: Some(app.to_owned()),

@@ -72,7 +72,11 @@ fn a_device_without_a_twin_is_stored_and_its_patch_says_what_to_do() -> anyhow::
         until("the refusal", async || {
             let status: serde_json::Value = reqwest::get(&url).await?.json().await?;
             let cause = status["patches"]["refused"][0]["cause"].as_str().unwrap_or_default();
-            Ok(if cause.contains("twinwright twins create lathe-9") { Ok(()) } else { Err(status.to_string()) })
+            Ok(if cause.contains("twinwright twins create lathe-9") {
+                Ok(())
+            } else {
+                Err(status.to_string())
+            })
         })
         .await?;
         line.stop().await;
@@ -121,11 +125,13 @@ fn a_trigger_cannot_be_invoked_from_outside() -> anyhow::Result<()> {
 fn a_second_platform_on_the_same_folder_and_a_taken_port_say_who_is_there() -> anyhow::Result<()> {
     run(async |app, folder| {
         let line = Line::start(folder, app, &[]).await?;
-        let second = Line::start(folder, app, &[]).await.err().map(|error| format!("{error:#}")).unwrap_or_default();
+        let second =
+            Line::start(folder, app, &[]).await.err().map(|error| format!("{error:#}")).unwrap_or_default();
         assert!(second.contains("another platform") && second.contains("--data"), "{second}");
         let mut options = options(&folder.join("elsewhere"), app)?;
         options.ports.mqtt_port = line.platform.connection.mqtt_port;
-        let taken = Line::start_with(options, &[]).await.err().map(|error| format!("{error:#}")).unwrap_or_default();
+        let taken =
+            Line::start_with(options, &[]).await.err().map(|error| format!("{error:#}")).unwrap_or_default();
         assert!(taken.contains("in use by") && taken.contains("--mqtt-port"), "{taken}");
         line.stop().await;
         Ok(())
@@ -137,7 +143,8 @@ fn a_bad_setting_stops_the_handler_with_the_nearest_name() -> anyhow::Result<()>
     run(async |app, folder| {
         let line = Line::start(folder, app, &[("TWINWRIGHT_SCORING__DEADLINE", "5")]).await?;
         let mut events = line.platform.host.events();
-        let stopped = tokio::time::timeout(twinwright_tests::line::PATIENCE, line.platform.host.wait()).await?;
+        let stopped =
+            tokio::time::timeout(twinwright_tests::line::PATIENCE, line.platform.host.wait()).await?;
         assert!(stopped.is_err());
         let mut told = String::new();
         while let Ok(event) = events.try_recv() {

@@ -31,7 +31,8 @@ fn run(test: impl Future<Output = anyhow::Result<()>>) -> anyhow::Result<()> {
 }
 
 async fn succeed(command: &mut Command) -> anyhow::Result<()> {
-    let answer = tokio::time::timeout(Duration::from_secs(120), command.stdin(Stdio::null()).output()).await??;
+    let answer =
+        tokio::time::timeout(Duration::from_secs(120), command.stdin(Stdio::null()).output()).await??;
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     anyhow::ensure!(answer.status.success(), "{}\n{}", text(&answer.stdout), text(&answer.stderr));
     Ok(())
@@ -41,8 +42,13 @@ async fn hundred_messages_reach_the_twin(line: &Line) -> anyhow::Result<()> {
     until("100 messages on the twin", async || {
         let books = books::stored(&line.store).await?;
         let twin = line.twin(ARM).await?;
-        let shown = twin["latest"]["temperature"].is_number() && twin["states"]["operationalStatus"] == "running";
-        Ok(if books.committed == 100 && shown { Ok(()) } else { Err(format!("{} stored, {twin}", books.committed)) })
+        let shown =
+            twin["latest"]["temperature"].is_number() && twin["states"]["operationalStatus"] == "running";
+        Ok(if books.committed == 100 && shown {
+            Ok(())
+        } else {
+            Err(format!("{} stored, {twin}", books.committed))
+        })
     })
     .await
 }
@@ -58,7 +64,10 @@ fn the_recipe_s_python_script_reaches_the_twin() -> anyhow::Result<()> {
         line.platform.hub.registry().ensure(ARM)?;
         let connection = line.platform.hub.device_connection_string(ARM).context("no device")?;
         let ca = &line.platform.connection.ca_file;
-        succeed(Command::new(python).arg(script("send_telemetry.py")).arg(&connection).env("SSL_CERT_FILE", ca)).await?;
+        succeed(
+            Command::new(python).arg(script("send_telemetry.py")).arg(&connection).env("SSL_CERT_FILE", ca),
+        )
+        .await?;
         hundred_messages_reach_the_twin(&line).await?;
         line.stop().await;
         Ok(())
@@ -67,7 +76,9 @@ fn the_recipe_s_python_script_reaches_the_twin() -> anyhow::Result<()> {
 
 #[test]
 fn the_node_sdk_reaches_the_twin() -> anyhow::Result<()> {
-    let (Some(app), Some(modules)) = (staged("TWINWRIGHT_APP"), needed("NODE_PATH", HINT)) else { return Ok(()) };
+    let (Some(app), Some(modules)) = (staged("TWINWRIGHT_APP"), needed("NODE_PATH", HINT)) else {
+        return Ok(());
+    };
     run(async {
         let folder = tempfile::tempdir()?;
         let line = line(&app, folder.path()).await?;
@@ -107,7 +118,8 @@ fn an_emergency_stop_reaches_a_python_device_and_its_answer_comes_back() -> anyh
         }
         let (answer, connect) = (Duration::from_secs(30), Duration::from_secs(10));
         let hub = line.platform.connection.hub()?;
-        let outcome = hub.invoke_method(ARM, "emergencyStop", &json!({ "reason": "test" }), answer, connect).await;
+        let outcome =
+            hub.invoke_method(ARM, "emergencyStop", &json!({ "reason": "test" }), answer, connect).await;
         let twinwright_azure::hub::MethodOutcome::Answered { status, payload } = outcome else {
             anyhow::bail!("{outcome:?}")
         };

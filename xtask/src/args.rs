@@ -64,6 +64,7 @@ pub(crate) struct DemoOptions {
   cargo xtask test          everything, as in CI
   cargo xtask test --fast   no tools from pip, npm or apt, no browser, no demonstration
   cargo xtask test --list   the steps
+  cargo xtask test --only build --only package --only demo
 
 With CI=true a step that is skipped counts as failed.")]
 pub(crate) struct TestOptions {
@@ -73,6 +74,9 @@ pub(crate) struct TestOptions {
     /// List the steps and do nothing.
     #[arg(long)]
     pub(crate) list: bool,
+    /// Only this step (may be given again); what it needs of others is not run by itself.
+    #[arg(long, value_name = "STEP")]
+    pub(crate) only: Vec<String>,
 }
 
 /// Options of `package`.

@@ -84,7 +84,14 @@ impl App {
         let devices = HubDevices::new(&config.iot_hub).map_err(client("iot_hub"))?;
         let webhook = SignedWebhook::new(&config.notify).map_err(client("notify"))?;
         let port = twins.clone().map(|twins| twins as Arc<dyn TwinPort>);
-        Ok(Self::with_parts(config, store, twins, port, devices.map(|d| Arc::new(d) as _), webhook.map(|w| Arc::new(w) as _)))
+        Ok(Self::with_parts(
+            config,
+            store,
+            twins,
+            port,
+            devices.map(|d| Arc::new(d) as _),
+            webhook.map(|w| Arc::new(w) as _),
+        ))
     }
 
     /// Puts given parts together: tests bring twins and devices of their own.
@@ -99,8 +106,13 @@ impl App {
         let catalog = Arc::new(Catalog::new(Arc::clone(&config), store.clone()));
         let patcher = port.map(|port| Patcher::start(port, config.twins.parallel));
         let scores = ScoreBuffer::start(store.clone(), &config.hub);
-        let ingest =
-            Ingest::new(Arc::clone(&config), &store, Arc::clone(&catalog), patcher.clone(), Arc::clone(&scores));
+        let ingest = Ingest::new(
+            Arc::clone(&config),
+            &store,
+            Arc::clone(&catalog),
+            patcher.clone(),
+            Arc::clone(&scores),
+        );
         Self {
             ingest,
             catalog,

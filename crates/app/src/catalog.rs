@@ -90,14 +90,20 @@ pub fn baselines(store: &Store, model: &str) -> NumberedDocuments {
 impl Catalog {
     /// Nothing is loaded before it is needed.
     pub fn new(config: Arc<Config>, store: Store) -> Self {
-        Self { config, store, engine: OnceLock::new(), loaded: Mutex::default(), current: tokio::sync::Mutex::default() }
+        Self {
+            config,
+            store,
+            engine: OnceLock::new(),
+            loaded: Mutex::default(),
+            current: tokio::sync::Mutex::default(),
+        }
     }
 
     /// Loads the scorers that the configuration names, so that the first batch need not wait for the compiler.
     pub fn warm_up(&self) {
         let generic = EquipmentPolicy::default().scorer;
         for name in self.config.equipment.0.values().map(|policy| &policy.scorer).chain([&generic]) {
-            self.from_folder(name);
+            self.load_from_folder(name);
         }
     }
 
@@ -115,13 +121,14 @@ impl Catalog {
                 return current.get(model).and_then(|cached| cached.selected.clone());
             }
         };
-        let known = current.get(model).filter(|cached| latest.as_ref().is_some_and(|(n, _)| *n == cached.number));
+        let known =
+            current.get(model).filter(|cached| latest.as_ref().is_some_and(|(n, _)| *n == cached.number));
         let selected = match (known.and_then(|cached| cached.selected.clone()), &latest) {
             (Some(selected), _) => Some(selected),
             (None, Some((_, json))) => {
                 let name = self.config.equipment.policy(model).map(|policy| policy.scorer.clone());
                 let name = name.unwrap_or_else(|| EquipmentPolicy::default().scorer);
-                let scorer = run_blocking(|| self.from_folder(&name));
+                let scorer = run_blocking(|| self.load_from_folder(&name));
                 if let Some(scorer) = &scorer {
                     self.keep(&name, scorer).await;
                 }
@@ -149,17 +156,20 @@ impl Catalog {
             }
         };
         let scorer = self.by_hash(&version.scorer_hash).await;
-        select(scorer, &version.scorer, json).map(|selected| Selected { version: version.clone(), ..selected })
+        select(scorer, &version.scorer, json)
+            .map(|selected| Selected { version: version.clone(), ..selected })
     }
 
     fn engine(&self) -> Option<&ScoringEngine> {
         let start = || {
             let scoring = &self.config.scoring;
-            let mut config = twinwright_scoring::EngineConfig::default();
-            config.deadline = std::time::Duration::from_millis(scoring.deadline_ms);
-            config.memory_limit = scoring.memory_mb * 1024 * 1024;
             let cache = &scoring.cache_dir;
-            config.cache_dir = Some(if cache.as_os_str().is_empty() { default_cache() } else { cache.clone() });
+            let config = twinwright_scoring::EngineConfig {
+                deadline: std::time::Duration::from_millis(scoring.deadline_ms),
+                memory_limit: scoring.memory_mb * 1024 * 1024,
+                cache_dir: Some(if cache.as_os_str().is_empty() { default_cache() } else { cache.clone() }),
+                ..twinwright_scoring::EngineConfig::default()
+            };
             ScoringEngine::new(config)
                 .inspect_err(|error| warn!(%error, "no WebAssembly here, the stand-in scores everything"))
                 .ok()
@@ -167,14 +177,16 @@ impl Catalog {
         self.engine.get_or_init(start).as_ref()
     }
 
-    fn from_folder(&self, name: &str) -> Option<LoadedScorer> {
+    fn load_from_folder(&self, name: &str) -> Option<LoadedScorer> {
         let path = self.config.scoring.scorers_dir.join(format!("{name}.wasm"));
         let key = format!("name:{name}");
         if let Some(loaded) = self.remembered(&key) {
             return Some(loaded);
         }
         let bytes = std::fs::read(&path)
-            .inspect_err(|error| warn!(path = %path.display(), %error, "scorer not found, the stand-in scores"))
+            .inspect_err(
+                |error| warn!(path = %path.display(), %error, "scorer not found, the stand-in scores"),
+            )
             .ok()?;
         let loaded = self.load(&bytes)?;
         self.remember(key, &loaded);
@@ -217,11 +229,15 @@ impl Catalog {
 
     /// Keeps the component for later replays; create-only, so it costs nothing the second time.
     async fn keep(&self, name: &str, scorer: &LoadedScorer) {
-        let Ok(bytes) = std::fs::read(self.config.scoring.scorers_dir.join(format!("{name}.wasm"))) else { return };
+        let Ok(bytes) = std::fs::read(self.config.scoring.scorers_dir.join(format!("{name}.wasm"))) else {
+            return;
+        };
         let stored = self.store.create(&path_of(scorer.sha256()), Bytes::from(bytes)).await;
         match stored {
             Ok(_) => info!(scorer = scorer.id(), hash = scorer.sha256(), "scorer kept for replays"),
-            Err(error) => warn!(scorer = scorer.id(), %error, "scorer not kept; a replay would use the stand-in"),
+            Err(error) => {
+                warn!(scorer = scorer.id(), %error, "scorer not kept; a replay would use the stand-in")
+            }
         }
     }
 }
@@ -230,8 +246,12 @@ fn path_of(hash: &str) -> String {
     format!("scorers/v=1/{hash}.wasm")
 }
 
+/// The user's own cache: a folder that others can write to is no place for machine code.
 fn default_cache() -> PathBuf {
-    std::env::temp_dir().join("twinwright-scorers")
+    match std::env::var_os("HOME") {
+        Some(home) => PathBuf::from(home).join(".cache/twinwright/scorers"),
+        None => std::env::temp_dir().join(format!("twinwright-scorers-{}", std::process::id())),
+    }
 }
 
 fn select(scorer: Option<LoadedScorer>, name: &str, json: Bytes) -> Option<Selected> {

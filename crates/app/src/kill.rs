@@ -13,7 +13,8 @@ pub fn point(name: &str) {
         return;
     }
     let hit = HITS.fetch_add(1, std::sync::atomic::Ordering::SeqCst) + 1;
-    if nth.parse() != Ok(hit) || std::fs::OpenOptions::new().write(true).create_new(true).open(&mark).is_err() {
+    if nth.parse() != Ok(hit) || std::fs::OpenOptions::new().write(true).create_new(true).open(&mark).is_err()
+    {
         return;
     }
     let own = std::process::id().to_string();

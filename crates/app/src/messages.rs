@@ -85,7 +85,12 @@ impl AlertMessage {
         let cause = self.causes.first().map(|cause| {
             format!(": {} is {} ({:.0} % of the score)", cause.signal, cause.direction, cause.share * 100.0)
         });
-        format!("{severity} alert of {} {verb}, score {:.2}{}", self.device, self.score, cause.unwrap_or_default())
+        format!(
+            "{severity} alert of {} {verb}, score {:.2}{}",
+            self.device,
+            self.score,
+            cause.unwrap_or_default()
+        )
     }
 }
 

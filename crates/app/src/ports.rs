@@ -64,7 +64,8 @@ pub enum MethodAnswer {
 #[async_trait]
 pub trait DevicePort: Send + Sync {
     /// Calls a direct method.
-    async fn invoke(&self, device: &str, method: &str, payload: &Value, timeout_seconds: u32) -> MethodAnswer;
+    async fn invoke(&self, device: &str, method: &str, payload: &Value, timeout_seconds: u32)
+    -> MethodAnswer;
 }
 
 /// Telling people.

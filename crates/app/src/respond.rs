@@ -75,7 +75,9 @@ impl Responder<'_> {
                 info!(device = command.device, method = command.method, status, "command answered");
                 self.end(command, "answered", Some(status), payload, now).await
             }
-            MethodAnswer::NotFound => self.end(command, "failed", None, "there is no such device".into(), now).await,
+            MethodAnswer::NotFound => {
+                self.end(command, "failed", None, "there is no such device".into(), now).await
+            }
             MethodAnswer::NotOnline => Ok(Response::Again("the device is not connected".to_owned())),
             MethodAnswer::TimedOut => Ok(Response::Again("the device did not answer in time".to_owned())),
             MethodAnswer::Failed(cause) => Ok(Response::Again(cause)),

@@ -41,7 +41,8 @@ impl std::fmt::Debug for ScoreBuffer {
 impl ScoreBuffer {
     /// Starts the task that writes; it ends with the buffer.
     pub fn start(store: Store, hub: &str) -> Arc<Self> {
-        let buffer = Arc::new(Self { log: ScoreLog::new(store, hub), hub: hub.to_owned(), waiting: Mutex::default() });
+        let buffer =
+            Arc::new(Self { log: ScoreLog::new(store, hub), hub: hub.to_owned(), waiting: Mutex::default() });
         let weak = Arc::downgrade(&buffer);
         tokio::spawn(async move {
             loop {

@@ -72,9 +72,9 @@ impl Telemetry {
             .map_err(|cause| TelemetryError::Filter { filter: filter.to_owned(), cause })?;
         let console = fmt::layer().with_target(false).with_ansi(false).with_writer(std::io::stdout);
         let providers = connection.filter(|text| !text.is_empty()).map(providers).transpose()?;
-        let traces = providers
-            .as_ref()
-            .map(|providers| tracing_opentelemetry::layer().with_tracer(providers.traces.tracer("twinwright")));
+        let traces = providers.as_ref().map(|providers| {
+            tracing_opentelemetry::layer().with_tracer(providers.traces.tracer("twinwright"))
+        });
         let logs = providers.as_ref().map(|providers| OpenTelemetryTracingBridge::new(&providers.logs));
         let registry = tracing_subscriber::registry().with(filter).with(console).with(traces).with(logs);
         // A second start (in tests) keeps the first subscriber.

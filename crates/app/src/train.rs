@@ -61,7 +61,8 @@ impl Readings {
         let mut order: Vec<usize> = (0..self.rows()).collect();
         order.sort_by_key(|&row| self.time[row]);
         self.device = order.iter().map(|&row| self.device[row]).collect();
-        self.values = order.iter().flat_map(|&row| self.values[row * width..(row + 1) * width].to_vec()).collect();
+        self.values =
+            order.iter().flat_map(|&row| self.values[row * width..(row + 1) * width].to_vec()).collect();
         self.time = order.iter().map(|&row| self.time[row]).collect();
     }
 }
@@ -156,10 +157,13 @@ pub async fn fit_and_promote(
     };
     let mut promotion = Promotion { equipment: equipment.to_owned(), promoted: None, reason, rows };
     if promote {
-        let json = candidate.baseline.to_json().map_err(|error| PromotionError::Document(error.to_string()))?;
+        let json =
+            candidate.baseline.to_json().map_err(|error| PromotionError::Document(error.to_string()))?;
         match documents.create(number, Bytes::from(json)).await? {
             Created::New => promotion.promoted = Some(number),
-            Created::AlreadyThere => promotion.reason = "another run promoted a baseline meanwhile".to_owned(),
+            Created::AlreadyThere => {
+                promotion.reason = "another run promoted a baseline meanwhile".to_owned()
+            }
         }
     }
     Ok(promotion)

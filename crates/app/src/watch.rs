@@ -102,7 +102,10 @@ fn silence(
         score: 0.0,
         peak: 0.0,
         causes: Vec::new(),
-        advice: format!("No telemetry since {}: check power, network and the device's clock.", iso(device.enqueued)),
+        advice: format!(
+            "No telemetry since {}: check power, network and the device's clock.",
+            iso(device.enqueued)
+        ),
         scorer: String::new(),
         baseline: String::new(),
     })
@@ -140,7 +143,8 @@ async fn reconcile(app: &App, state: &PartitionState, device: &Device, partition
 /// Goes on with commands that were approved but not answered, and ends those that expired.
 async fn commands(app: &App, now: Micros) -> Result<(), StoreError> {
     for view in app.commands.list(now).await? {
-        let waits = matches!(view.state, CommandStatus::Approved | CommandStatus::Sent | CommandStatus::Expired);
+        let waits =
+            matches!(view.state, CommandStatus::Approved | CommandStatus::Sent | CommandStatus::Expired);
         if waits && view.outcome.is_none() {
             app.responder().proceed(&view, now).await?;
         }

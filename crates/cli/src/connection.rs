@@ -61,7 +61,8 @@ impl Connection {
         let Ok(text) = fs::read_to_string(&path) else {
             bail!("no platform runs on {}; start one with: twinwright up --data {0}", data.display());
         };
-        serde_json::from_str(&text).with_context(|| format!("{} cannot be read; start the platform anew", path.display()))
+        serde_json::from_str(&text)
+            .with_context(|| format!("{} cannot be read; start the platform anew", path.display()))
     }
 
     /// Writes the file, whole or not at all.

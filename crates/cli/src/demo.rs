@@ -96,7 +96,11 @@ pub async fn demo(options: DemoOptions, output: Output) -> anyhow::Result<()> {
     let from = now();
     let patches = Arc::new(Mutex::new(Vec::new()));
     let collector = tokio::spawn(collect(platform.twins.subscribe(), Arc::clone(&patches)));
-    output.event("ready", &format!("dashboard {}", connection.dashboard_url), json!({ "url": connection.dashboard_url }));
+    output.event(
+        "ready",
+        &format!("dashboard {}", connection.dashboard_url),
+        json!({ "url": connection.dashboard_url }),
+    );
     let plan = Plan {
         scenario,
         seed: options.up.seed,
@@ -106,7 +110,8 @@ pub async fn demo(options: DemoOptions, output: Output) -> anyhow::Result<()> {
     };
     let mut simulation = simulate::start(&connection, &plan).await?;
     let store = Store::from_url(&connection.storage_url)?;
-    let teller = tokio::spawn(tell(store.clone(), connection.clone(), platform.data().to_owned(), output, from));
+    let teller =
+        tokio::spawn(tell(store.clone(), connection.clone(), platform.data().to_owned(), output, from));
     let counts = Arc::clone(&simulation.counts);
     let ended = tokio::select! {
         ended = simulation.join() => ended,
@@ -139,7 +144,9 @@ async fn collect(mut events: broadcast::Receiver<TwinEvent>, latencies: Arc<Mute
         };
         let TwinEventKind::Updated { patch, .. } = &event.kind else { continue };
         let observed = patch.as_array().into_iter().flatten().find(|op| op["path"] == "/observedAt");
-        let Some(observed) = observed.and_then(|op| op["value"].as_str()).and_then(parse_iso) else { continue };
+        let Some(observed) = observed.and_then(|op| op["value"].as_str()).and_then(parse_iso) else {
+            continue;
+        };
         #[expect(clippy::cast_precision_loss, reason = "milliseconds of a short run")]
         let latency = (event.received_us - observed) as f64 / 1e3;
         latencies.lock().unwrap_or_else(PoisonError::into_inner).push(latency);
@@ -166,7 +173,9 @@ async fn tell(store: Store, connection: Connection, data: PathBuf, output: Outpu
             let what = if alert.cleared_at.is_some() { "cleared" } else { "open" };
             let text = format!(
                 "{:<18} {:?} {what}, score {:.2}{cause}",
-                clean(&alert.device), alert.severity, alert.score
+                clean(&alert.device),
+                alert.severity,
+                alert.score
             );
             output.event("alert", &text, json!({ "alert": alert }));
         }
@@ -178,7 +187,8 @@ async fn tell(store: Store, connection: Connection, data: PathBuf, output: Outpu
         }
         round += 1;
         if round % 10 == 1
-            && let Ok(pages) = twins.query_all("SELECT * FROM DIGITALTWINS T WHERE IS_OF_MODEL(T, 'dtmi:twinwright:Equipment;1')")
+            && let Ok(pages) = twins
+                .query_all("SELECT * FROM DIGITALTWINS T WHERE IS_OF_MODEL(T, 'dtmi:twinwright:Equipment;1')")
         {
             for twin in pages.collect(50).await.unwrap_or_default() {
                 let (id, health) = (twin["$dtId"].as_str().unwrap_or_default(), &twin["health"]);
@@ -186,8 +196,13 @@ async fn tell(store: Store, connection: Connection, data: PathBuf, output: Outpu
                 let score = health["score"].as_f64();
                 let cause = health["topCause"].as_str().filter(|cause| !cause.is_empty());
                 let shown = score.map_or_else(|| "-".to_owned(), |score| format!("{score:.2}"));
-                let text = format!("{:<18} {status}, score {shown}  {}", clean(id), cause.unwrap_or_default());
-                output.event("health", &text, json!({ "device": id, "status": status, "score": score, "topCause": cause }));
+                let text =
+                    format!("{:<18} {status}, score {shown}  {}", clean(id), cause.unwrap_or_default());
+                output.event(
+                    "health",
+                    &text,
+                    json!({ "device": id, "status": status, "score": score, "topCause": cause }),
+                );
             }
         }
     }
@@ -252,11 +267,17 @@ async fn report(
     let mut alerts = AlertStore::new(store.clone()).list(now(), false, 1_000).await?;
     alerts.retain(|alert| parse_iso(&alert.opened_at).is_some_and(|at| at >= from));
     let commands = CommandStore::new(store.clone()).list(now()).await?;
-    let sent_commands =
-        commands.iter().filter(|c| c.outcome.is_some() && parse_iso(&c.requested_at).is_some_and(|at| at >= from));
+    let sent_commands = commands
+        .iter()
+        .filter(|c| c.outcome.is_some() && parse_iso(&c.requested_at).is_some_and(|at| at >= from));
     latencies.sort_by(f64::total_cmp);
     let quantile = |part: f64| {
-        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, clippy::cast_precision_loss, reason = "an index")]
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            clippy::cast_precision_loss,
+            reason = "an index"
+        )]
         let at = ((latencies.len() as f64 - 1.0) * part).round().max(0.0) as usize;
         latencies.get(at).copied().unwrap_or(0.0)
     };
@@ -298,7 +319,8 @@ fn summary(report: &Report) -> String {
     let Latency { p50, p99 } = report.latency_ms;
     rows.push(vec!["latency p50 / p99".to_owned(), format!("{p50:.0} / {p99:.0} ms")]);
     for fault in &report.faults {
-        let delay = fault.delay_s.map_or_else(|| "not found".to_owned(), |delay| format!("found after {delay:.1} s"));
+        let delay =
+            fault.delay_s.map_or_else(|| "not found".to_owned(), |delay| format!("found after {delay:.1} s"));
         rows.push(vec![format!("{} of {}", fault.fault, fault.device), delay]);
     }
     table(&["the run", ""], &rows)

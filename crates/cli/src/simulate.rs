@@ -124,7 +124,8 @@ pub async fn mqtt_options(connection: &Connection, id: &str) -> anyhow::Result<M
     let ca = std::fs::read(&connection.ca_file).context("cannot read the platform's CA")?;
     let host = &connection.hub_host_name;
     let resource = format!("{host}/devices/{id}");
-    let token = sas::sign(&resource, key.reveal(), SystemTime::now() + TOKEN, None).context("the device's key is not base64")?;
+    let token = sas::sign(&resource, key.reveal(), SystemTime::now() + TOKEN, None)
+        .context("the device's key is not base64")?;
     let mut options = MqttOptions::new(id, host.as_str(), connection.mqtt_port);
     options.set_credentials(format!("{host}/{id}/?{API}"), token);
     options.set_keep_alive(Duration::from_secs(30));
@@ -168,7 +169,9 @@ async fn run(
                     }
                     Ok(_) => {}
                     // rumqttc sends unconfirmed readings again once it is back.
-                    Err(_) if !counts.end.load(Ordering::Relaxed) => tokio::time::sleep(Duration::from_millis(200)).await,
+                    Err(_) if !counts.end.load(Ordering::Relaxed) => {
+                        tokio::time::sleep(Duration::from_millis(200)).await
+                    }
                     Err(_) => return,
                 }
             }

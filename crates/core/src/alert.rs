@@ -106,7 +106,12 @@ pub fn case_id(subject: &Subject<'_>, first_sequence: i64) -> String {
 
 impl AlertState {
     /// Takes one scored row in the order of the partition.
-    pub fn step(&mut self, subject: &Subject<'_>, policy: &AlertPolicy, row: ScoredRow) -> Option<Transition> {
+    pub fn step(
+        &mut self,
+        subject: &Subject<'_>,
+        policy: &AlertPolicy,
+        row: ScoredRow,
+    ) -> Option<Transition> {
         let above = row.score > policy.limit;
         if above && self.above == 0 {
             self.first_above = row.sequence;

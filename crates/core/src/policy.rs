@@ -178,7 +178,9 @@ impl Equipment {
                 return Err(format!("equipment.{name}.alert: delays are at least 1 row"));
             }
             if !(5..=300).contains(&policy.command.response_timeout_seconds) {
-                return Err(format!("equipment.{name}.command.response_timeout_seconds: IoT Hub takes 5 to 300"));
+                return Err(format!(
+                    "equipment.{name}.command.response_timeout_seconds: IoT Hub takes 5 to 300"
+                ));
             }
             for (signal, sensor) in &policy.signals {
                 if sensor.min.is_nan() || sensor.max.is_nan() || sensor.min >= sensor.max {

@@ -56,7 +56,14 @@ pub struct SignalMemory {
 
 impl Default for SignalMemory {
     fn default() -> Self {
-        Self { recent: [0.0; RECENT], deviation: 0.0, rows: 0, same: 0, last_was_far: false, newest: f64::NAN }
+        Self {
+            recent: [0.0; RECENT],
+            deviation: 0.0,
+            rows: 0,
+            same: 0,
+            last_was_far: false,
+            newest: f64::NAN,
+        }
     }
 }
 
@@ -174,7 +181,8 @@ mod tests {
 
     #[test]
     fn fahrenheit_for_celsius_is_a_unit_fault_and_nonsense_is_out_of_range() {
-        let policy = SignalPolicy { min: 0.0, max: 90.0, unit: Some("°C".into()), ..SignalPolicy::default() };
+        let policy =
+            SignalPolicy { min: 0.0, max: 90.0, unit: Some("°C".into()), ..SignalPolicy::default() };
         assert_eq!(flags_of([113.0], &policy), [SignalFlags::UNIT]);
         assert_eq!(flags_of([9_000.0], &policy), [SignalFlags::RANGE]);
         assert_eq!(flags_of([45.0], &policy), [0]);

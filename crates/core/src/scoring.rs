@@ -123,10 +123,18 @@ pub trait Scorer: Send {
 pub fn check_answer(batch: &ScoreBatch<'_>, answer: &Scored, max_state: usize) -> Result<(), String> {
     let rows = batch.device.len();
     if answer.scores.len() != rows || answer.status.len() != rows {
-        return Err(format!("{} scores and {} statuses for {rows} rows", answer.scores.len(), answer.status.len()));
+        return Err(format!(
+            "{} scores and {} statuses for {rows} rows",
+            answer.scores.len(),
+            answer.status.len()
+        ));
     }
     if answer.contributions.len() != rows * batch.signals {
-        return Err(format!("{} contributions for {rows} rows × {} signals", answer.contributions.len(), batch.signals));
+        return Err(format!(
+            "{} contributions for {rows} rows × {} signals",
+            answer.contributions.len(),
+            batch.signals
+        ));
     }
     if answer.state.ends.len() != batch.state.ends.len() {
         return Err(format!("{} states for {} devices", answer.state.ends.len(), batch.state.ends.len()));

@@ -13,15 +13,18 @@ pub const SECOND: Micros = 1_000_000;
 /// Times outside chrono's range (about ±262,000 years) are written as the epoch: no device clock is that wrong
 /// without having been dead-lettered before.
 pub fn iso(time: Micros) -> String {
-    DateTime::<Utc>::from_timestamp_micros(time).unwrap_or_default().to_rfc3339_opts(SecondsFormat::Micros, true)
+    DateTime::<Utc>::from_timestamp_micros(time)
+        .unwrap_or_default()
+        .to_rfc3339_opts(SecondsFormat::Micros, true)
 }
 
 /// Reads ISO 8601 text; without an offset it is UTC, as `datetime.utcnow().isoformat()` of Python writes it.
 pub fn parse_iso(text: &str) -> Option<Micros> {
     fast_iso(text.as_bytes()).or_else(|| {
-        DateTime::parse_from_rfc3339(text).ok().map(|t| t.timestamp_micros()).or_else(|| {
-            text.parse::<chrono::NaiveDateTime>().ok().map(|t| t.and_utc().timestamp_micros())
-        })
+        DateTime::parse_from_rfc3339(text)
+            .ok()
+            .map(|t| t.timestamp_micros())
+            .or_else(|| text.parse::<chrono::NaiveDateTime>().ok().map(|t| t.and_utc().timestamp_micros()))
     })
 }
 
@@ -66,7 +69,10 @@ fn fast_iso(text: &[u8]) -> Option<Micros> {
         }
         Some(_) => return None,
     };
-    Some((days_from_civil(year, month, day) * 86_400 + hour * 3_600 + minute * 60 + second) * SECOND + fraction)
+    Some(
+        (days_from_civil(year, month, day) * 86_400 + hour * 3_600 + minute * 60 + second) * SECOND
+            + fraction,
+    )
 }
 
 /// Days since 1970-01-01 of a proleptic Gregorian date; months counted from March so that the leap day comes last.

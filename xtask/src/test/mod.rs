@@ -12,6 +12,8 @@ use std::io::IsTerminal as _;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
+use anyhow::bail;
+
 use crate::args::TestOptions;
 use crate::process::say;
 use crate::workspace::Workspace;
@@ -28,7 +30,7 @@ struct Done {
 
 /// Runs the task.
 pub(crate) fn run(options: &TestOptions) -> anyhow::Result<ExitCode> {
-    let steps: Vec<Step> = Step::ALL.into_iter().filter(|step| !options.fast || step.is_fast()).collect();
+    let steps = chosen(options)?;
     if options.list {
         for step in steps {
             println!("{:<16} {}", step.name(), step.about());
@@ -36,7 +38,8 @@ pub(crate) fn run(options: &TestOptions) -> anyhow::Result<ExitCode> {
         return Ok(ExitCode::SUCCESS);
     }
     let strict = std::env::var("CI").is_ok_and(|value| !["", "0", "false"].contains(&value.as_str()));
-    let mut session = Session::start(Workspace::find()?, !options.fast);
+    let mut session =
+        Session::start(Workspace::find()?, steps.iter().any(|step| step.needs_tools() && !options.fast));
     let mut all = Vec::new();
     for step in steps {
         say(&format!("── {}: {}", step.name(), step.about()));
@@ -56,6 +59,16 @@ pub(crate) fn run(options: &TestOptions) -> anyhow::Result<ExitCode> {
     all.iter().filter(|done| !done.step.counts_tests()).for_each(|done| total.add_step(&done.outcome));
     println!("{total}");
     Ok(if failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// The steps asked for, in their order.
+fn chosen(options: &TestOptions) -> anyhow::Result<Vec<Step>> {
+    let known = Step::ALL.map(Step::name);
+    if let Some(stranger) = options.only.iter().find(|name| !known.contains(&name.as_str())) {
+        bail!("no step is named {stranger:?}; there are: {}", known.join(", "));
+    }
+    let named = |step: &Step| options.only.is_empty() || options.only.iter().any(|name| name == step.name());
+    Ok(Step::ALL.into_iter().filter(|step| named(step) && (!options.fast || step.is_fast())).collect())
 }
 
 fn line(done: &Done) -> String {
@@ -110,6 +123,18 @@ mod tests {
         assert!(text.contains("1 min 15 s") && text.contains("3 min 45 s"), "{text}");
         let failures = |strict| all.iter().filter(|done| done.outcome.is_failure(strict)).count();
         assert_eq!((failures(false), failures(true)), (1, 2));
+    }
+
+    #[test]
+    fn steps_are_chosen_by_name_and_in_order() {
+        let of = |fast, only: &[&str]| {
+            let only = only.iter().map(|name| (*name).to_owned()).collect();
+            chosen(&TestOptions { fast, list: false, only })
+        };
+        assert_eq!(of(false, &["demo", "build"]).unwrap(), [Step::Build, Step::Demo]);
+        assert_eq!(of(true, &["demo", "build"]).unwrap(), [Step::Build]);
+        assert_eq!(of(false, &[]).unwrap(), Step::ALL);
+        assert!(of(false, &["biuld"]).unwrap_err().to_string().contains("there are: format, lints, build"));
     }
 
     #[test]

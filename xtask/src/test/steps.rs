@@ -103,7 +103,7 @@ impl Step {
             Self::Package => "package",
             Self::Tools => "tools",
             Self::Tests => "tests",
-            Self::DocTests => "doc tests",
+            Self::DocTests => "doc-tests",
             Self::Infrastructure => "infrastructure",
             Self::Dashboard => "dashboard",
             Self::Demo => "demo",
@@ -131,6 +131,11 @@ impl Step {
     /// Whether it needs nothing but Rust.
     pub(crate) fn is_fast(self) -> bool {
         matches!(self, Self::Format | Self::Lints | Self::Build | Self::Package | Self::Tests)
+    }
+
+    /// Whether it uses more than Rust where it can.
+    pub(crate) fn needs_tools(self) -> bool {
+        matches!(self, Self::Tools | Self::Tests | Self::Infrastructure | Self::Dashboard)
     }
 
     /// Whether its tests are counted one by one.

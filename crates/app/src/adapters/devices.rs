@@ -44,7 +44,13 @@ impl HubDevices {
 
 #[async_trait]
 impl DevicePort for HubDevices {
-    async fn invoke(&self, device: &str, method: &str, payload: &Value, timeout_seconds: u32) -> MethodAnswer {
+    async fn invoke(
+        &self,
+        device: &str,
+        method: &str,
+        payload: &Value,
+        timeout_seconds: u32,
+    ) -> MethodAnswer {
         let timeout = Duration::from_secs(u64::from(timeout_seconds));
         match self.client.invoke_method(device, method, payload, timeout, CONNECT_TIMEOUT).await {
             MethodOutcome::Answered { status, payload } => MethodAnswer::Answered { status, payload },

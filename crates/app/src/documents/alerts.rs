@@ -137,7 +137,12 @@ impl AlertStore {
     ///
     /// # Errors
     /// [`StoreError`].
-    pub async fn acknowledge(&self, id: &str, by: &str, now: Micros) -> Result<Option<AlertView>, StoreError> {
+    pub async fn acknowledge(
+        &self,
+        id: &str,
+        by: &str,
+        now: Micros,
+    ) -> Result<Option<AlertView>, StoreError> {
         let Some(raised) = self.raised(id, now).await? else { return Ok(None) };
         let by: String = by.chars().filter(|c| !c.is_control()).take(100).collect();
         self.journal.step(raised.opened_at, id, "4-acknowledged", &Acknowledgement { by, at: now }).await?;

@@ -85,7 +85,9 @@ async fn acknowledge(State(app): State<Arc<App>>, Path(id): Path<String>, Json(b
     let by = by.by.unwrap_or_else(|| "somebody".to_owned());
     match app.alerts.acknowledge(&id, &by, now()).await? {
         Some(view) => Ok(Json(json!(view))),
-        None => Err(ApiError(StatusCode::NOT_FOUND, format!("there is no alert {id}; list them with api/alerts"))),
+        None => {
+            Err(ApiError(StatusCode::NOT_FOUND, format!("there is no alert {id}; list them with api/alerts")))
+        }
     }
 }
 

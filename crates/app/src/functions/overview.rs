@@ -14,7 +14,8 @@ use crate::clock::now;
 use crate::documents::AlertStore;
 use crate::documents::alerts::AlertStatus;
 
-const LINES: &str = "SELECT * FROM DIGITALTWINS T WHERE IS_OF_MODEL(T, 'dtmi:manufacturing:ProductionLine;1')";
+const LINES: &str =
+    "SELECT * FROM DIGITALTWINS T WHERE IS_OF_MODEL(T, 'dtmi:manufacturing:ProductionLine;1')";
 const EQUIPMENT: &str = "SELECT * FROM DIGITALTWINS T WHERE IS_OF_MODEL(T, 'dtmi:manufacturing:Equipment;1')";
 const CONTAINS: &str = "SELECT * FROM RELATIONSHIPS R WHERE R.$relationshipName = 'contains'";
 
@@ -26,7 +27,8 @@ pub(super) async fn overview(State(app): State<Arc<App>>) -> Answer {
     };
     let failed = |error: twinwright_azure::Error| ApiError(StatusCode::BAD_GATEWAY, error.to_string());
     let (lines, equipment, contains) =
-        tokio::try_join!(twins.query(LINES), twins.query(EQUIPMENT), twins.query(CONTAINS)).map_err(failed)?;
+        tokio::try_join!(twins.query(LINES), twins.query(EQUIPMENT), twins.query(CONTAINS))
+            .map_err(failed)?;
     let (open, unacknowledged) = counts(&app.alerts).await?;
     let line = |twin: &Value| {
         let id = text(twin, "$dtId");

@@ -59,7 +59,10 @@ pub(super) async fn respond(State(app): State<Arc<App>>, QueueTrigger(message): 
         }
         Ok(Response::Ended(_)) => Reply::ok(),
         Ok(Response::Again(cause)) => {
-            warn!(command = command.id, cause, "command not delivered yet; `watch` tries again until it expires");
+            warn!(
+                command = command.id,
+                cause, "command not delivered yet; `watch` tries again until it expires"
+            );
             Reply::ok()
         }
         Err(cause) => {

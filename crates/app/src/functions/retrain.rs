@@ -107,7 +107,8 @@ fn readings(
     }
     #[expect(clippy::cast_precision_loss, reason = "a share of a count of rows")]
     let covered = |count: usize| total > 0 && count as f64 >= COVERAGE * total as f64;
-    let kept = counts.iter().filter(|(name, count)| covered(**count) && !policy.ignore.iter().any(|i| i == **name));
+    let kept =
+        counts.iter().filter(|(name, count)| covered(**count) && !policy.ignore.iter().any(|i| i == **name));
     let mut readings =
         Readings { signals: kept.map(|(name, _)| (*name).to_owned()).collect(), ..Readings::default() };
     let mut numbers = DeviceNumbers::default();
@@ -116,7 +117,9 @@ fn readings(
         let columns: HashMap<&str, _> = frame.signals.iter().map(|column| (&*column.name, column)).collect();
         for row in (0..frame.rows()).filter(|&row| ours[frame.device[row] as usize]) {
             let (device, time) = (frame.device_id(row), frame.time[row]);
-            let bad = faulty.get(&**device).is_some_and(|times| times.iter().any(|(a, b)| (*a..=*b).contains(&time)));
+            let bad = faulty
+                .get(&**device)
+                .is_some_and(|times| times.iter().any(|(a, b)| (*a..=*b).contains(&time)));
             if bad || frame.row_flags.get(row).is_some_and(|flags| *flags != 0) {
                 continue;
             }

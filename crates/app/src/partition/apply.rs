@@ -71,14 +71,16 @@ pub fn apply(
 ) -> Effects {
     let mut effects = Effects::default();
     let epoch = state.epoch();
-    let enqueued = frame.enqueued.iter().copied().max().unwrap_or(frame.last_enqueued).max(frame.last_enqueued);
+    let enqueued =
+        frame.enqueued.iter().copied().max().unwrap_or(frame.last_enqueued).max(frame.last_enqueued);
     state.position = Some(Position { sequence: frame.range.last, enqueued, epoch });
     newest(state, frame, places, &mut effects);
     let mut by_model: Vec<Vec<u32>> = vec![Vec::new(); state.models.len()];
     for row in 0..frame.rows() {
         if frame.row_flags[row] & RowFlags::LATE == 0 {
             let device = places.devices[frame.device[row] as usize];
-            by_model[state.devices[device as usize].model as usize].push(u32::try_from(row).unwrap_or(u32::MAX));
+            by_model[state.devices[device as usize].model as usize]
+                .push(u32::try_from(row).unwrap_or(u32::MAX));
         }
     }
     for (model, rows) in by_model.iter().enumerate().filter(|(_, rows)| !rows.is_empty()) {
@@ -117,7 +119,8 @@ fn newest(state: &mut PartitionState, frame: &Frame, places: &Places, effects: &
             }
         }
     }
-    effects.touched = places.devices.iter().zip(touched).filter(|(_, t)| *t).map(|(&device, _)| device).collect();
+    effects.touched =
+        places.devices.iter().zip(touched).filter(|(_, t)| *t).map(|(&device, _)| device).collect();
 }
 
 /// Scores the rows of one model and steps the alert state of their devices.
@@ -280,7 +283,8 @@ fn causes(device: &Device, model: &Model, scorer: &ModelScorer, kind: Transition
     let cause = |at: usize| {
         let name = &scorer.signals[at];
         let place = model.signals.iter().position(|known| known == name);
-        let value = place.and_then(|at| device.memory.signals.get(at)).map(|m| m.newest).filter(|v| v.is_finite());
+        let value =
+            place.and_then(|at| device.memory.signals.get(at)).map(|m| m.newest).filter(|v| v.is_finite());
         let expected = scorer.expected.get(at).copied().filter(|v| v.is_finite());
         let low = value.zip(expected).is_some_and(|(value, expected)| value < expected);
         let direction = if low { "low" } else { "high" }.to_owned();
@@ -298,7 +302,8 @@ fn advice(policy: &EquipmentPolicy, causes: &[Cause]) -> String {
 pub fn twin_update(state: &PartitionState, device: &Device, partition: u32) -> TwinUpdate {
     let model = &state.models[device.model as usize];
     let known = model.signals.iter().zip(&device.memory.signals);
-    let latest = known.filter(|(_, memory)| memory.newest.is_finite()).map(|(n, m)| (Arc::clone(n), m.newest));
+    let latest =
+        known.filter(|(_, memory)| memory.newest.is_finite()).map(|(n, m)| (Arc::clone(n), m.newest));
     let score = device.score.as_ref();
     let contributions: Vec<_> = score.map_or_else(Vec::new, |score| {
         score.signals.iter().cloned().zip(score.contributions.iter().copied()).collect()

@@ -42,7 +42,8 @@ pub fn check(state: &mut PartitionState, frame: &mut Frame, equipment: &Equipmen
         let policy = equipment.policy(&model.name);
         for (column, signal) in frame.signals.iter().enumerate() {
             signals[at].push(if has[at][column] { model.signal(&signal.name) } else { None });
-            policies[at].push(policy.and_then(|policy| policy.signals.get(&*signal.name)).unwrap_or(&default));
+            policies[at]
+                .push(policy.and_then(|policy| policy.signals.get(&*signal.name)).unwrap_or(&default));
         }
     }
     frame.row_flags.resize(rows, 0);

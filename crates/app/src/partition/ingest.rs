@@ -190,17 +190,18 @@ impl Ingest {
         }
         kill::point("dead-lettered");
         let metadata = SegmentMetadata { versions, epoch: state.epoch() };
-        let commit = self
-            .segments
-            .commit(&frame, &metadata)
-            .await
-            .map_err(|cause| IngestError::Storage { partition, action: "store the segment", cause })?;
+        let commit = self.segments.commit(&frame, &metadata).await.map_err(|cause| IngestError::Storage {
+            partition,
+            action: "store the segment",
+            cause,
+        })?;
         kill::point("committed");
         if commit.outcome == Outcome::AlreadyStored {
             // Another instance stored this range first, perhaps decoded with other knowledge: what is stored rules.
             *slot = Slot::default();
             self.cold_start(slot, partition, now).await?;
-            summary.duplicates += std::mem::take(&mut summary.committed) + std::mem::take(&mut summary.dead_lettered);
+            summary.duplicates +=
+                std::mem::take(&mut summary.committed) + std::mem::take(&mut summary.dead_lettered);
             let outbox = slot.state.as_ref().map(|state| state.outbox.clone());
             return Ok((outbox.unwrap_or_default(), summary));
         }
@@ -209,8 +210,7 @@ impl Ingest {
         let started = Instant::now();
         let (equipment, hub) = (&self.config.equipment, self.config.hub.as_str());
         let scorers = &mut slot.scorers;
-        let effects =
-            run_blocking(|| apply(state, &frame, &places, scorers, Plant { hub, equipment }));
+        let effects = run_blocking(|| apply(state, &frame, &places, scorers, Plant { hub, equipment }));
         kill::point("decided");
         self.report(&effects, partition, started);
         state.outbox = effects.outputs.clone();
@@ -245,7 +245,12 @@ impl Ingest {
         let state = slot.state.get_or_insert_default();
         match decision {
             Arrival::Ahead { missing } => {
-                warn!(partition, first = missing.first, last = missing.last, "gap: no segment holds these events");
+                warn!(
+                    partition,
+                    first = missing.first,
+                    last = missing.last,
+                    "gap: no segment holds these events"
+                );
                 state.add_gap(Gap { range: missing, before: first_enqueued, epoch: state.epoch() });
                 Ok(Arrival::Next)
             }
@@ -290,7 +295,12 @@ impl Ingest {
             if let Some(selected) = self.catalog.current(model, now).await {
                 let stale = slot.scorers.get(model).is_none_or(|scorer| scorer.version != selected.version);
                 if stale && let Some(scorer) = selected.prepare() {
-                    info!(model, scorer = scorer.version.scorer, baseline = scorer.version.baseline, "scorer in use");
+                    info!(
+                        model,
+                        scorer = scorer.version.scorer,
+                        baseline = scorer.version.baseline,
+                        "scorer in use"
+                    );
                     slot.scorers.insert(Arc::from(model), scorer);
                 }
                 versions.insert(model.to_owned(), selected.version.clone());
@@ -303,11 +313,11 @@ impl Ingest {
 
     /// Loads the newest snapshot and replays what came after it.
     async fn cold_start(&self, slot: &mut Slot, partition: u32, now: Micros) -> Result<(), IngestError> {
-        let snapshot = self
-            .snapshots
-            .latest(partition)
-            .await
-            .map_err(|cause| IngestError::Storage { partition, action: "read the snapshot", cause })?;
+        let snapshot = self.snapshots.latest(partition).await.map_err(|cause| IngestError::Storage {
+            partition,
+            action: "read the snapshot",
+            cause,
+        })?;
         slot.state = Some(snapshot.and_then(|s| PartitionState::from_snapshot(&s.bytes)).unwrap_or_default());
         self.catch_up(slot, partition, now).await
     }
@@ -328,8 +338,7 @@ impl Ingest {
             if decision == Arrival::Replay {
                 continue;
             }
-            let (mut frame, metadata) =
-                self.segments.load(&name).await.map_err(storage("read a segment"))?;
+            let (mut frame, metadata) = self.segments.load(&name).await.map_err(storage("read a segment"))?;
             match decision {
                 Arrival::Overlap { from } => frame.start_at(from),
                 Arrival::Ahead { missing } => {
@@ -373,8 +382,7 @@ impl Ingest {
                 device.patched = device.patched.max(sequence);
             }
         }
-        let updates =
-            touched.iter().map(|&at| twin_update(state, &state.devices[at as usize], partition));
+        let updates = touched.iter().map(|&at| twin_update(state, &state.devices[at as usize], partition));
         patcher.offer(updates, now);
     }
 
@@ -394,8 +402,7 @@ impl Ingest {
         let Some(position) = state.position else { return };
         match state.to_snapshot() {
             Ok(bytes) => {
-                let saved =
-                    self.snapshots.save(partition, position.epoch, position.sequence, &bytes).await;
+                let saved = self.snapshots.save(partition, position.epoch, position.sequence, &bytes).await;
                 // A snapshot only saves time: the segments hold everything.
                 if let Err(error) = saved {
                     warn!(partition, %error, "no snapshot; a cold start will replay more");

@@ -30,7 +30,10 @@ pub struct ModelScorer {
 
 impl std::fmt::Debug for ModelScorer {
     fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        out.debug_struct("ModelScorer").field("version", &self.version).field("failures", &self.failures).finish()
+        out.debug_struct("ModelScorer")
+            .field("version", &self.version)
+            .field("failures", &self.failures)
+            .finish()
     }
 }
 
@@ -63,10 +66,11 @@ impl ModelScorer {
         if self.failures < MAX_FAILURES
             && let Some(scorer) = &mut self.scorer
         {
-            let answer = scorer.score(batch).and_then(|answer| match check_answer(batch, &answer, MAX_STATE) {
-                Ok(()) => Ok(answer),
-                Err(cause) => Err(ScorerError::Contract { scorer: scorer.id().to_owned(), cause }),
-            });
+            let answer =
+                scorer.score(batch).and_then(|answer| match check_answer(batch, &answer, MAX_STATE) {
+                    Ok(()) => Ok(answer),
+                    Err(cause) => Err(ScorerError::Contract { scorer: scorer.id().to_owned(), cause }),
+                });
             match answer {
                 Ok(answer) => {
                     self.failures = 0;
@@ -78,7 +82,8 @@ impl ModelScorer {
                 }
             }
         }
-        let answer = self.stand_in.score(stand_in).ok().filter(|a| check_answer(stand_in, a, MAX_STATE).is_ok());
+        let answer =
+            self.stand_in.score(stand_in).ok().filter(|a| check_answer(stand_in, a, MAX_STATE).is_ok());
         Outcome { answer: answer.map(|answer| (Who::StandIn, answer)), error }
     }
 }

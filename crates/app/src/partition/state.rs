@@ -135,7 +135,8 @@ impl PartitionState {
             return None;
         }
         let mut state: Self = postcard::from_bytes(rest).ok()?;
-        state.index = (0_u32..).zip(&state.devices).map(|(at, device)| (Arc::clone(&device.id), at)).collect();
+        state.index =
+            (0_u32..).zip(&state.devices).map(|(at, device)| (Arc::clone(&device.id), at)).collect();
         Some(state)
     }
 

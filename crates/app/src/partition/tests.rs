@@ -46,7 +46,8 @@ fn event(sequence: i64) -> EventSpec {
     let wobble = (sequence * 7919 % 13) as f64 * 0.05;
     let broken = sequence % 17 == 16;
     let vibration = if sequence >= 120 && device == DEVICES[0] { 30.0 } else { 2.5 } + wobble;
-    let body = format!(r#"{{"temperature":{},"vibration":{vibration},"operationalStatus":"running""#, 45.0 + wobble);
+    let body =
+        format!(r#"{{"temperature":{},"vibration":{vibration},"operationalStatus":"running""#, 45.0 + wobble);
     let body = if broken { body } else { body + "}" };
     EventSpec::telemetry(device, sequence, START + sequence * SECOND, body.as_bytes())
 }
@@ -240,7 +241,8 @@ fn twins_that_are_away_do_not_hold_up_a_batch() {
         let patcher = Patcher::start(twins, 4);
         let ingest = ingest_on(&store, Some(patcher.clone()));
         for first in (0..200).step_by(20) {
-            let answer = tokio::time::timeout(Duration::from_secs(20), ingest.batch(&batch(first..first + 20), START));
+            let events = batch(first..first + 20);
+            let answer = tokio::time::timeout(Duration::from_secs(20), ingest.batch(&events, START));
             answer.await.expect("a batch waited for the twins").unwrap();
         }
         assert_eq!(patcher.waiting(), DEVICES.len(), "patches wait, one a twin");

@@ -24,7 +24,8 @@ pub async fn alerts(command: AlertsCommand, output: Output) -> anyhow::Result<()
         AlertsCommand::Acknowledge { id, by, data } => {
             let path = format!("api/alerts/{id}/acknowledge");
             let alert = post(&Connection::load(&data.data)?, &path, &by).await?;
-            output.result(&alert, || format!("{id} is {}", alert["state"].as_str().unwrap_or("acknowledged")));
+            output
+                .result(&alert, || format!("{id} is {}", alert["state"].as_str().unwrap_or("acknowledged")));
         }
         AlertsCommand::Approve { id, by, data } => {
             let path = format!("api/commands/{id}/approve");
@@ -53,7 +54,11 @@ async fn post(connection: &Connection, path: &str, by: &str) -> anyhow::Result<V
 pub(super) async fn post_admin(connection: &Connection, function: &str) -> anyhow::Result<()> {
     let url = format!("{}admin/functions/{function}", connection.dashboard_url);
     let response = reqwest::Client::new().post(url).json(&json!({})).send().await?;
-    anyhow::ensure!(response.status().is_success(), "the host refused to run {function}: {}", response.status());
+    anyhow::ensure!(
+        response.status().is_success(),
+        "the host refused to run {function}: {}",
+        response.status()
+    );
     Ok(())
 }
 

@@ -24,15 +24,18 @@ pub(super) struct Table {
 impl Table {
     /// Reads a file; the separator (`,` `;` or tab) is the header's most frequent.
     pub(super) fn read(path: &Path) -> anyhow::Result<Self> {
-        let text = std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
+        let text =
+            std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
         Self::parse(&text).with_context(|| format!("{} cannot be used", path.display()))
     }
 
     fn parse(text: &str) -> anyhow::Result<Self> {
         let mut lines = text.lines().filter(|line| !line.trim().is_empty());
         let Some(header) = lines.next() else { bail!("the file is empty; it needs a header and rows") };
-        let separator = [';', ',', '\t'].into_iter().max_by_key(|&s| header.matches(s).count()).unwrap_or(',');
-        let names: Vec<String> = header.split(separator).map(|n| n.trim().trim_matches('"').to_owned()).collect();
+        let separator =
+            [';', ',', '\t'].into_iter().max_by_key(|&s| header.matches(s).count()).unwrap_or(',');
+        let names: Vec<String> =
+            header.split(separator).map(|n| n.trim().trim_matches('"').to_owned()).collect();
         let is = |name: &str, list: &[&str]| list.iter().any(|known| known.eq_ignore_ascii_case(name));
         let time_column = names.iter().position(|name| is(name, &TIME));
         let columns: Vec<usize> =
@@ -63,8 +66,13 @@ impl Table {
             bail!("the file has a header, but no rows");
         }
         table.signals = columns.iter().map(|&at| names[at].clone()).collect();
-        let numeric: Vec<String> =
-            table.signals.iter().zip(&seen).filter(|(_, seen)| **seen).map(|(name, _)| name.clone()).collect();
+        let numeric: Vec<String> = table
+            .signals
+            .iter()
+            .zip(&seen)
+            .filter(|(_, seen)| **seen)
+            .map(|(name, _)| name.clone())
+            .collect();
         table.select(&numeric)
     }
 
@@ -73,7 +81,9 @@ impl Table {
         let width = self.signals.len();
         let place = |name: &String| {
             let known = self.signals.iter().position(|known| known == name);
-            known.with_context(|| format!("there is no column {name:?}; there are {}", self.signals.join(", ")))
+            known.with_context(|| {
+                format!("there is no column {name:?}; there are {}", self.signals.join(", "))
+            })
         };
         let places: Vec<usize> = signals.iter().map(place).collect::<anyhow::Result<_>>()?;
         let rows = self.values.chunks(width.max(1));
@@ -104,7 +114,9 @@ mod tests {
 
     #[test]
     fn says_what_is_wrong() {
-        for (text, part) in [("", "empty"), ("a,b\n", "no rows"), ("a,b\n1\n", "line 2"), ("time,a\nnow,1\n", "no time")] {
+        for (text, part) in
+            [("", "empty"), ("a,b\n", "no rows"), ("a,b\n1\n", "line 2"), ("time,a\nnow,1\n", "no time")]
+        {
             let error = format!("{:#}", Table::parse(text).unwrap_err());
             assert!(error.contains(part), "{error}");
         }

@@ -36,7 +36,11 @@ fn check(what: &str, verdict: Verdict, detail: impl Into<String>) -> Check {
 /// Something that should work does not.
 pub async fn doctor(options: DataOption, output: Output) -> anyhow::Result<()> {
     let mut checks: Vec<Check> = [
-        ("func", "--version", "Azure Functions Core Tools; needed for `func start` and for publishing, not for `twinwright up`"),
+        (
+            "func",
+            "--version",
+            "Azure Functions Core Tools; needed for `func start` and for publishing, not for `twinwright up`",
+        ),
         ("az", "--version", "Azure CLI; needed on Azure only"),
         ("azd", "version", "Azure Developer CLI; needed on Azure only"),
         ("node", "--version", "Node.js; needed for --azurite and for the tests of the Node SDKs"),
@@ -94,12 +98,21 @@ fn functions(status: &Value) -> Vec<Check> {
     let number = |pointer: &str| status.pointer(pointer).and_then(Value::as_u64).unwrap_or(0);
     let events = number("/counters/committed");
     let dead = number("/counters/dead_lettered");
-    let mut checks = vec![check("functions", Verdict::Ok, format!("{events} events committed since the start"))];
+    let mut checks =
+        vec![check("functions", Verdict::Ok, format!("{events} events committed since the start"))];
     if dead > 0 {
-        checks.push(check("dead letters", Verdict::Problem, format!("{dead} since the start; their reasons are in storage under dead-letters/")));
+        checks.push(check(
+            "dead letters",
+            Verdict::Problem,
+            format!("{dead} since the start; their reasons are in storage under dead-letters/"),
+        ));
     }
     let waiting = number("/patches/waiting");
-    checks.push(check("patches", Verdict::Ok, format!("{waiting} waiting, {} sent", number("/patches/counts/patched"))));
+    checks.push(check(
+        "patches",
+        Verdict::Ok,
+        format!("{waiting} waiting, {} sent", number("/patches/counts/patched")),
+    ));
     for refused in status.pointer("/patches/refused").and_then(Value::as_array).into_iter().flatten() {
         let cause = refused["cause"].as_str().unwrap_or_default();
         checks.push(check(refused["twin"].as_str().unwrap_or("twin"), Verdict::Problem, cause));

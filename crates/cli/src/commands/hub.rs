@@ -19,7 +19,9 @@ use crate::output::{Output, clean, table};
 pub async fn hub(command: HubCommand, output: Output) -> anyhow::Result<()> {
     match command {
         HubCommand::Device { command } => device(command, output).await,
-        HubCommand::Monitor { data, timeout } => monitor(&Connection::load(&data.data)?, timeout, output).await,
+        HubCommand::Monitor { data, timeout } => {
+            monitor(&Connection::load(&data.data)?, timeout, output).await
+        }
         HubCommand::Invoke { device, method, payload, data } => {
             let payload: Value = serde_json::from_str(&payload).context("--payload needs JSON")?;
             let hub = Connection::load(&data.data)?.hub()?;
@@ -32,7 +34,9 @@ pub async fn hub(command: HubCommand, output: Output) -> anyhow::Result<()> {
                 }
                 MethodOutcome::NotOnline => bail!("{device} is not connected, or takes no methods"),
                 MethodOutcome::TimedOut => bail!("{device} did not answer within 30 s"),
-                MethodOutcome::NotFound => bail!("there is no device {device}; twinwright hub device create {device}"),
+                MethodOutcome::NotFound => {
+                    bail!("there is no device {device}; twinwright hub device create {device}")
+                }
                 MethodOutcome::Failed { message, .. } => bail!("{message}"),
             }
         }
@@ -43,15 +47,21 @@ async fn device(command: DeviceCommand, output: Output) -> anyhow::Result<()> {
     match command {
         DeviceCommand::Create { id, data } => {
             let connection = Connection::load(&data.data)?;
-            let device = connection.hub()?.create_device(&NewDevice { id: id.clone(), enabled: true, keys: None }).await?;
-            let text = connection.device(&id, device.primary_key.as_ref().context("the device has no key")?.reveal());
+            let device = connection
+                .hub()?
+                .create_device(&NewDevice { id: id.clone(), enabled: true, keys: None })
+                .await?;
+            let text = connection
+                .device(&id, device.primary_key.as_ref().context("the device has no key")?.reveal());
             output.result(&json!({ "deviceId": id, "connectionString": text }), || text.clone());
         }
         DeviceCommand::ConnectionString { id, data } => {
             let connection = Connection::load(&data.data)?;
             let device = connection.hub()?.get_device(&id).await?;
-            let device = device.with_context(|| format!("there is no device {id}; twinwright hub device create {id}"))?;
-            let text = connection.device(&id, device.primary_key.as_ref().context("the device has no key")?.reveal());
+            let device = device
+                .with_context(|| format!("there is no device {id}; twinwright hub device create {id}"))?;
+            let text = connection
+                .device(&id, device.primary_key.as_ref().context("the device has no key")?.reveal());
             output.result(&json!({ "deviceId": id, "connectionString": text }), || text.clone());
         }
         DeviceCommand::List { data } => {
@@ -63,7 +73,11 @@ async fn device(command: DeviceCommand, output: Output) -> anyhow::Result<()> {
             output.result(&list, || {
                 let word = |is: bool, yes: &str, no: &str| if is { yes } else { no }.to_owned();
                 let row = |d: &twinwright_azure::hub::Device| {
-                    vec![clean(&d.id), word(d.connected, "connected", "-"), word(d.enabled, "enabled", "disabled")]
+                    vec![
+                        clean(&d.id),
+                        word(d.connected, "connected", "-"),
+                        word(d.enabled, "enabled", "disabled"),
+                    ]
                 };
                 table(&["device", "connection", "status"], &devices.iter().map(row).collect::<Vec<_>>())
             });
@@ -79,7 +93,8 @@ async fn monitor(connection: &Connection, timeout: Option<u64>, output: Output) 
     let parts = ConnectionString::parse(&connection.service_connection_string)?;
     let token = parts.signature(std::time::SystemTime::now() + Duration::from_secs(86_400));
     let url = format!("{}/twinwright/events?from=latest", connection.hub_url);
-    let response = client.get(url).header("Authorization", token.reveal()).send().await?.error_for_status()?;
+    let response =
+        client.get(url).header("Authorization", token.reveal()).send().await?.error_for_status()?;
     let mut stream = response.bytes_stream();
     let mut waiting = Vec::new();
     let end = async {
@@ -115,6 +130,14 @@ fn show(line: &str, output: Output) {
         return;
     }
     let Ok(event) = serde_json::from_str::<Value>(line) else { return };
-    let text = |key: &str| event.get(key).map_or_else(String::new, |v| v.as_str().map_or_else(|| v.to_string(), str::to_owned));
-    println!("{:<20} p{} #{:<8} {}", clean(&text("deviceId")), text("partition"), text("sequence"), clean(&text("body")));
+    let text = |key: &str| {
+        event.get(key).map_or_else(String::new, |v| v.as_str().map_or_else(|| v.to_string(), str::to_owned))
+    };
+    println!(
+        "{:<20} p{} #{:<8} {}",
+        clean(&text("deviceId")),
+        text("partition"),
+        text("sequence"),
+        clean(&text("body"))
+    );
 }

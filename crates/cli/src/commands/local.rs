@@ -31,7 +31,11 @@ pub async fn up(options: UpOptions, output: Output) -> anyhow::Result<()> {
         simulation = Some(start(&connection, &plan).await?);
     }
     let file = platform.data().join(crate::connection::FILE);
-    output.event("ready", &format!("dashboard {}", connection.dashboard_url), json!({ "url": connection.dashboard_url }));
+    output.event(
+        "ready",
+        &format!("dashboard {}", connection.dashboard_url),
+        json!({ "url": connection.dashboard_url }),
+    );
     output.event("ready", &format!("how to connect: {}", file.display()), json!({ "connection": file }));
     let ended = tokio::select! {
         failed = platform.host.wait() => Err(anyhow::anyhow!("the Functions host stopped: {failed:?}")),
@@ -83,7 +87,9 @@ pub async fn simulate(options: SimulateOptions, output: Output) -> anyhow::Resul
         _ = tokio::signal::ctrl_c() => { counts.stop(); simulation.join().await }
     };
     let (sent, confirmed) = (counts.sent.load(Ordering::Relaxed), counts.confirmed.load(Ordering::Relaxed));
-    output.result(&json!({ "sent": sent, "confirmed": confirmed }), || format!("{sent} readings sent, {confirmed} confirmed"));
+    output.result(&json!({ "sent": sent, "confirmed": confirmed }), || {
+        format!("{sent} readings sent, {confirmed} confirmed")
+    });
     ended
 }
 

@@ -1,7 +1,7 @@
 //! `replay`: the rows of a CSV file the whole way, as a device would send them, as fast as the hub takes them.
 
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use anyhow::bail;
@@ -66,7 +66,8 @@ pub async fn replay(options: ReplayOptions, output: Output) -> anyhow::Result<()
 
 fn body(table: &Table, row: usize, shift: Micros) -> String {
     let values = table.signals.iter().zip(table.row(row)).filter(|(_, value)| value.is_finite());
-    let mut object: Map<String, Value> = values.map(|(name, value)| (name.clone(), Value::from(*value))).collect();
+    let mut object: Map<String, Value> =
+        values.map(|(name, value)| (name.clone(), Value::from(*value))).collect();
     object.insert("timestamp".to_owned(), Value::from(iso(table.time[row] + shift)));
     Value::Object(object).to_string()
 }

@@ -48,7 +48,8 @@ pub async fn train(options: TrainOptions, output: Output) -> anyhow::Result<()> 
     }
     let connection = Connection::load(&options.data.data)?;
     let store = Store::from_url(&connection.storage_url)?;
-    let promotion = fit_and_promote(&store, &options.equipment, &mut readings, &options.settings, now()).await?;
+    let promotion =
+        fit_and_promote(&store, &options.equipment, &mut readings, &options.settings, now()).await?;
     output.result(&promotion, || promotion.to_string());
     Ok(())
 }

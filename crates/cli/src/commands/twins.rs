@@ -21,8 +21,10 @@ pub async fn twins(command: TwinsCommand, output: Output) -> anyhow::Result<()> 
         TwinsCommand::Model { command: ModelCommand::Create { files, data } } => {
             let mut models = Vec::new();
             for file in &files {
-                let text = std::fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))?;
-                let value = serde_json::from_str(&text).with_context(|| format!("{} is not JSON", file.display()))?;
+                let text = std::fs::read_to_string(file)
+                    .with_context(|| format!("cannot read {}", file.display()))?;
+                let value =
+                    serde_json::from_str(&text).with_context(|| format!("{} is not JSON", file.display()))?;
                 match value {
                     Value::Array(list) => models.extend(list),
                     model => models.push(model),
@@ -52,7 +54,8 @@ pub async fn twins(command: TwinsCommand, output: Output) -> anyhow::Result<()> 
         }
         TwinsCommand::Show { id, data } => {
             let twin = client(&data)?.get_twin(&id).await?;
-            let twin = twin.with_context(|| format!("there is no twin {id}; twinwright twins create {id} --model …"))?;
+            let twin = twin
+                .with_context(|| format!("there is no twin {id}; twinwright twins create {id} --model …"))?;
             output.result(&twin.body, || serde_json::to_string_pretty(&twin.body).unwrap_or_default());
         }
         TwinsCommand::Query { sql, data } => {
@@ -61,7 +64,9 @@ pub async fn twins(command: TwinsCommand, output: Output) -> anyhow::Result<()> 
         }
         TwinsCommand::Delete { id, data } => {
             let client = client(&data)?;
-            for relationship in client.list_relationships(&id, None)?.collect(MAX_ROWS).await.unwrap_or_default() {
+            for relationship in
+                client.list_relationships(&id, None)?.collect(MAX_ROWS).await.unwrap_or_default()
+            {
                 client.delete_relationship(&id, &relationship.id).await?;
             }
             for incoming in client.list_incoming(&id)?.collect(MAX_ROWS).await.unwrap_or_default() {
@@ -72,10 +77,13 @@ pub async fn twins(command: TwinsCommand, output: Output) -> anyhow::Result<()> 
             }
             output.result(&json!({ "deleted": id }), || format!("deleted {id}"));
         }
-        TwinsCommand::Relationship { command: RelationshipCommand::Create { source, name, target, id, data } } => {
+        TwinsCommand::Relationship {
+            command: RelationshipCommand::Create { source, name, target, id, data },
+        } => {
             let id = id.unwrap_or_else(|| format!("{name}-{target}"));
             let etag = String::new();
-            let relationship = Relationship { source, id, name, target, etag, properties: serde_json::Map::new() };
+            let relationship =
+                Relationship { source, id, name, target, etag, properties: serde_json::Map::new() };
             let made = client(&data)?.put_relationship(&relationship).await?;
             let text = format!("{} {} {}", made.source, made.name, made.target);
             output.result(&json!({ "id": made.id, "source": made.source, "target": made.target }), || text);
@@ -98,7 +106,13 @@ fn show_rows(rows: &[Value]) -> String {
     let row = |twin: &Value| {
         let health = &twin["health"];
         let model = text(&twin["$metadata"]["$model"]);
-        vec![text(&twin["$dtId"]), model, text(&health["status"]), text(&health["score"]), text(&health["topCause"])]
+        vec![
+            text(&twin["$dtId"]),
+            model,
+            text(&health["status"]),
+            text(&health["score"]),
+            text(&health["topCause"]),
+        ]
     };
     table(&["twin", "model", "health", "score", "top cause"], &rows.iter().map(row).collect::<Vec<_>>())
 }

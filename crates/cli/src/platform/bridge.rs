@@ -14,7 +14,12 @@ impl EventSource for BuiltInEndpoint {
         self.0.partition_count()
     }
 
-    async fn read(&self, partition: u32, from_sequence: i64, max: usize) -> Result<Vec<SourceEvent>, SourceError> {
+    async fn read(
+        &self,
+        partition: u32,
+        from_sequence: i64,
+        max: usize,
+    ) -> Result<Vec<SourceEvent>, SourceError> {
         let events = self.0.read(partition, from_sequence, max).await?;
         let text = |map: &std::collections::BTreeMap<String, String>| -> Map<String, Value> {
             map.iter().map(|(name, value)| (name.clone(), Value::from(value.as_str()))).collect()

@@ -144,7 +144,11 @@ fn device_strings(hub: &LocalHub) -> std::collections::BTreeMap<String, String> 
 /// The staged app: as told, else beside the programme or below the current folder.
 fn app_folder(told: Option<&Path>) -> anyhow::Result<PathBuf> {
     let beside = std::env::current_exe().ok().and_then(|exe| {
-        exe.ancestors().skip(1).take(3).map(|folder| folder.join("functionapp")).find(|app| app.join("host.json").exists())
+        exe.ancestors()
+            .skip(1)
+            .take(3)
+            .map(|folder| folder.join("functionapp"))
+            .find(|app| app.join("host.json").exists())
     });
     let here = PathBuf::from("target/functionapp");
     let candidates = told.map(Path::to_owned).into_iter().chain(beside).chain([here]);
@@ -171,9 +175,15 @@ fn lock(data: &Path) -> anyhow::Result<File> {
     match file.try_lock() {
         Ok(()) => Ok(file),
         Err(TryLockError::WouldBlock) => {
-            let who = Connection::load(data).map_or_else(|_| String::new(), |c| format!(" (process {})", c.pid));
-            bail!("another platform{who} uses {}; stop it, or choose another folder with --data", data.display())
+            let who =
+                Connection::load(data).map_or_else(|_| String::new(), |c| format!(" (process {})", c.pid));
+            bail!(
+                "another platform{who} uses {}; stop it, or choose another folder with --data",
+                data.display()
+            )
         }
-        Err(TryLockError::Error(error)) => Err(error).with_context(|| format!("cannot lock {}", path.display())),
+        Err(TryLockError::Error(error)) => {
+            Err(error).with_context(|| format!("cannot lock {}", path.display()))
+        }
     }
 }

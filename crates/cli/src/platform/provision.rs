@@ -5,9 +5,9 @@ use std::path::Path;
 
 use anyhow::Context as _;
 use serde_json::{Value, json};
-use twinwright_azure::twins::{Relationship, TwinsClient};
 use twinwright_app::clock::now;
 use twinwright_app::train::{Readings, fit_and_promote};
+use twinwright_azure::twins::{Relationship, TwinsClient};
 use twinwright_history::store::Store;
 use twinwright_simulator::{Kind, Reading, Scenario, healthy_history};
 
@@ -32,8 +32,10 @@ pub(super) async fn twins(connection: &Connection, data: &Path) -> anyhow::Resul
     let known: BTreeSet<String> =
         client.list_models(false)?.collect(1_000).await?.into_iter().map(|model| model.id).collect();
     let models: Vec<Value> = MODELS.iter().filter_map(|text| serde_json::from_str(text).ok()).collect();
-    let missing: Vec<Value> =
-        models.into_iter().filter(|model| !known.contains(model["@id"].as_str().unwrap_or_default())).collect();
+    let missing: Vec<Value> = models
+        .into_iter()
+        .filter(|model| !known.contains(model["@id"].as_str().unwrap_or_default()))
+        .collect();
     if !missing.is_empty() {
         client.add_models(&missing).await.context("cannot upload the models")?;
     }
@@ -72,7 +74,9 @@ pub async fn provision(
         }
         let history = healthy_history(kind, HISTORY_SEED, ROWS, period_us);
         let mut readings = of_simulator(&history);
-        fit_and_promote(&store, model, &mut readings, &[], now()).await.with_context(|| format!("no baseline for {model}"))?;
+        fit_and_promote(&store, model, &mut readings, &[], now())
+            .await
+            .with_context(|| format!("no baseline for {model}"))?;
     }
     Ok(())
 }

@@ -195,7 +195,9 @@ pub fn decode<'a>(
             let slot = &mut slots.all[slot as usize];
             match value {
                 Field::Number(number) => write_signal(&mut frame, slot, row, number),
-                Field::Text(text) if slot.signal.is_some() || is_not_a_number(&text) || is_signal(&slot.name) => {
+                Field::Text(text)
+                    if slot.signal.is_some() || is_not_a_number(&text) || is_signal(&slot.name) =>
+                {
                     flags |= RowFlags::TYPE;
                     extra.insert(slot.name.to_string(), Value::from(text.into_owned()));
                 }
@@ -221,7 +223,11 @@ pub fn decode<'a>(
 }
 
 /// Reads a payload into the scratch row and says whose it is.
-fn read<'a>(event: &RawEvent<'a>, scratch: &mut Scratch<'a, '_>, path: &mut String) -> Result<&'a str, Reason> {
+fn read<'a>(
+    event: &RawEvent<'a>,
+    scratch: &mut Scratch<'a, '_>,
+    path: &mut String,
+) -> Result<&'a str, Reason> {
     let device = event.device.filter(|id| !id.is_empty()).ok_or(Reason::NoDevice)?;
     if let Some(source) = event.source.filter(|source| !source.eq_ignore_ascii_case("telemetry")) {
         return Err(Reason::NotTelemetry(source.to_owned()));
@@ -240,7 +246,8 @@ fn read<'a>(event: &RawEvent<'a>, scratch: &mut Scratch<'a, '_>, path: &mut Stri
     }
     path.clear();
     let mut parser = serde_json::Deserializer::from_slice(event.body);
-    let parsed = Flatten { sink: scratch, path, depth: 0 }.deserialize(&mut parser).and_then(|()| parser.end());
+    let parsed =
+        Flatten { sink: scratch, path, depth: 0 }.deserialize(&mut parser).and_then(|()| parser.end());
     if let Err(error) = parsed {
         let text = error.to_string();
         return Err(if text.contains(TOO_DEEP) { Reason::TooDeep } else { Reason::NotJson(text) });

@@ -132,7 +132,11 @@ impl<'de, S: Sink<'de>> Visitor<'de> for One<'_, S> {
         Ok(())
     }
     fn visit_borrowed_str<E: Error>(self, text: &'de str) -> Result<(), E> {
-        self.give(if text.len() > MAX_TEXT { Field::Other(Value::from(text)) } else { Field::Text(text.into()) });
+        self.give(if text.len() > MAX_TEXT {
+            Field::Other(Value::from(text))
+        } else {
+            Field::Text(text.into())
+        });
         Ok(())
     }
     fn visit_str<E: Error>(self, text: &str) -> Result<(), E> {

@@ -36,7 +36,13 @@ fn assert_same(a: &Frame, b: &Frame) {
         let rest = format!(
             "{:?}",
             (
-                (frame.partition, frame.range, (frame.first_enqueued, frame.last_enqueued), &frame.devices, &frame.device),
+                (
+                    frame.partition,
+                    frame.range,
+                    (frame.first_enqueued, frame.last_enqueued),
+                    &frame.devices,
+                    &frame.device
+                ),
                 (
                     &frame.time,
                     &frame.enqueued,
