@@ -63,11 +63,20 @@ impl Line {
     /// # Errors
     /// It does not start.
     pub async fn start_with(options: UpOptions, settings: &[(&str, &str)]) -> anyhow::Result<Self> {
+        let line = Self::bare(options, settings).await?;
+        provision(&line.platform.connection, line.platform.data(), &Scenario::demo(), SECOND).await?;
+        Ok(line)
+    }
+
+    /// A platform with models, but without twins and baselines.
+    ///
+    /// # Errors
+    /// It does not start.
+    pub async fn bare(options: UpOptions, settings: &[(&str, &str)]) -> anyhow::Result<Self> {
         let _ = rustls::crypto::ring::default_provider().install_default();
         let settings = settings.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
         let folder = options.data.data.clone();
         let platform = Platform::start(&options, settings.collect()).await?;
-        provision(&platform.connection, platform.data(), &Scenario::demo(), SECOND).await?;
         let store = Store::from_url(&platform.connection.storage_url)?;
         Ok(Self { platform, store, folder })
     }

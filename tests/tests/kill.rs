@@ -40,7 +40,18 @@ async fn run(app: &Path, kill: Option<&str>) -> anyhow::Result<Books> {
     }
     let line = Line::start(&folder.path().join("data"), app, &settings).await?;
     let payloads = feed::payloads(EVENTS, end());
-    feed::append(&line.platform.hub.events(), &payloads).await?;
+    // Burst by burst, each once the one before is stored, so that there are batches enough to be killed in.
+    let mut sent = 0;
+    for burst in payloads.chunks(40) {
+        feed::append(&line.platform.hub.events(), burst).await?;
+        sent += burst.len();
+        until("a stored burst", async || {
+            let books = books::stored(&line.store).await?;
+            let stored = books.committed + books.dead_letters.len() as u64;
+            Ok(if stored >= sent as u64 { Ok(()) } else { Err(format!("{stored} of {sent}")) })
+        })
+        .await?;
+    }
     let good = feed::good(EVENTS);
     let last = twinwright_core::time::iso(end() - 2_000_000);
     let books = until("a settled line", async || {

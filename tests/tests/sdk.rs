@@ -136,7 +136,7 @@ fn the_digital_twins_sdk_creates_the_recipe_s_line() -> anyhow::Result<()> {
     };
     run(async {
         let folder = tempfile::tempdir()?;
-        let line = line(&app, folder.path()).await?;
+        let line = Line::bare(options(&folder.path().join("data"), &app)?, &[]).await?;
         let connection = &line.platform.connection;
         let mut recipe = Command::new(python);
         recipe.arg(script("twins_recipe.py")).args(["--url", &connection.twins_url]);

@@ -25,7 +25,6 @@ pub(crate) struct Figure {
 
 impl Figure {
     /// A figure that must not be lower.
-    #[allow(dead_code, reason = "throughputs are measured by benches of their own")]
     pub(crate) fn at_least(name: &str, value: f64, unit: &str, must: f64, aim: f64) -> Self {
         Self { must: Some(must), aim: Some(aim), more_is_better: true, ..Self::told(name, value, unit) }
     }

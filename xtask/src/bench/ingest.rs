@@ -126,7 +126,8 @@ mod tests {
 
     #[test]
     fn what_was_not_measured_reaches_nothing() {
-        let figures = figures_of(&serde_json::json!({ "events_per_s_core": 250_000.0, "rss_mb_10k_devices": 120.0 }));
+        let figures =
+            figures_of(&serde_json::json!({ "events_per_s_core": 250_000.0, "rss_mb_10k_devices": 120.0 }));
         let failed: Vec<&str> =
             figures.iter().filter(|figure| !figure.holds()).map(|figure| figure.name.as_str()).collect();
         assert_eq!(failed, ["ingest_ratio_to_python"]);

@@ -1,6 +1,7 @@
 //! `cargo xtask bench`: measurements. Each lives in a module of its own and answers [`Figure`]s.
 
 mod figure;
+mod ingest;
 mod start;
 
 use std::process::ExitCode;
@@ -31,8 +32,10 @@ struct Bench {
 }
 
 /// All of them; a new one is a module and a line here.
-const BENCHES: &[Bench] =
-    &[Bench { name: "start", about: "from the handler's start to its first answer", run: start::run }];
+const BENCHES: &[Bench] = &[
+    Bench { name: "start", about: "from the handler's start to its first answer", run: start::run },
+    Bench { name: "ingest", about: "what a batch costs, and what it costs in Python", run: ingest::run },
+];
 
 /// Runs the task.
 pub(crate) fn run(options: &BenchOptions) -> anyhow::Result<ExitCode> {

@@ -73,7 +73,8 @@ fn chosen(options: &TestOptions) -> anyhow::Result<Vec<Step>> {
 
 fn line(done: &Done) -> String {
     let (word, text) = done.outcome.words();
-    format!("{word} {} in {}: {}", done.step.name(), time_text(done.took), first_line(text))
+    let told = format!("{word} {} in {}", done.step.name(), time_text(done.took));
+    if text.is_empty() { told } else { format!("{told}: {text}") }
 }
 
 fn summary(all: &[Done]) -> String {
@@ -86,10 +87,14 @@ fn summary(all: &[Done]) -> String {
             Outcome::Failed(_) => "31",
         };
         let word = if coloured { format!("\x1b[{colour}m{word:<8}\x1b[0m") } else { format!("{word:<8}") };
-        format!("{word} {:<16} {:>8}  {}", done.step.name(), time_text(done.took), first_line(text))
+        let row =
+            format!("{word} {:<16} {:>12}  {}", done.step.name(), time_text(done.took), first_line(text));
+        row.trim_end().to_owned()
     });
     let total = all.iter().map(|done| done.took).sum();
-    rows.chain([format!("{:<8} {:<16} {:>8}", "", "in all", time_text(total))]).collect::<Vec<_>>().join("\n")
+    rows.chain([format!("{:<8} {:<16} {:>12}", "", "in all", time_text(total))])
+        .collect::<Vec<_>>()
+        .join("\n")
 }
 
 /// Of a long error the first line says what failed; the rest was shown when it happened.

@@ -8,6 +8,7 @@ use std::time::Duration;
 use anyhow::{Context as _, ensure};
 
 use super::session::{Session, Staged};
+use super::tally::{Runner, Tally};
 use crate::check::check_staged;
 use crate::package::{Build, build, stage_built};
 use crate::process::{Server, on_path, run, watch};
@@ -221,22 +222,29 @@ fn tools(session: &mut Session) -> Outcome {
 fn tests(session: &mut Session) -> anyhow::Result<String> {
     let mut command = session.test_cargo();
     // One process for each test, and a summary that says which were slow; where it is missing, cargo's own does.
-    if on_path("cargo-nextest") {
+    let runner = if on_path("cargo-nextest") {
         command.args(["nextest", "run", "--workspace", "--no-fail-fast"]);
+        Runner::Nextest
     } else {
         command.args(["test", "--workspace", "--lib", "--bins", "--tests", "--no-fail-fast"]);
-    }
-    counted(session, &mut command, "the tests")
+        Runner::Cargo
+    };
+    counted(session, runner, &mut command, "the tests")
 }
 
 fn doc_tests(session: &mut Session) -> anyhow::Result<String> {
     let mut command = session.test_cargo();
     command.args(["test", "--workspace", "--doc", "--no-fail-fast"]);
-    counted(session, &mut command, "the doc tests")
+    counted(session, Runner::Cargo, &mut command, "the doc tests")
 }
 
 /// Runs a test runner, counting.
-fn counted(session: &mut Session, command: &mut Command, what: &str) -> anyhow::Result<String> {
+fn counted(
+    session: &mut Session,
+    runner: Runner,
+    command: &mut Command,
+    what: &str,
+) -> anyhow::Result<String> {
     if std::io::stderr().is_terminal() && std::env::var_os("CARGO_TERM_COLOR").is_none() {
         command.env("CARGO_TERM_COLOR", "always");
     }
@@ -244,9 +252,9 @@ fn counted(session: &mut Session, command: &mut Command, what: &str) -> anyhow::
     let tally = &mut session.tally;
     let done = watch(command, what, LONG, &mut |line| {
         eprintln!("{line}");
-        tally.read(line);
+        tally.read(runner, line);
     });
-    let counts = super::tally::Tally {
+    let counts = Tally {
         passed: tally.passed - before.passed,
         failed: tally.failed - before.failed,
         skipped: tally.skipped - before.skipped,
