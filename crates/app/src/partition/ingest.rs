@@ -3,6 +3,8 @@
 //! The commit is the segment. A failure before it fails the invocation, and the host brings the batch again; the
 //! partition's state in memory is then thrown away and rebuilt from what is stored. A failure after it is never
 //! the batch's: what could not be sent is part of the state until it is known to be out.
+//!
+//! One file although it is long: the order of these steps is the argument for their correctness, and it is read whole.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
