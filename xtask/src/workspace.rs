@@ -28,7 +28,10 @@ struct Metadata {
 impl Workspace {
     /// Finds both.
     pub(crate) fn find() -> anyhow::Result<Self> {
-        let package = Path::new(env!("CARGO_MANIFEST_DIR"));
+        // Asked when it runs, not when it was compiled: where two checkouts share a target folder, cargo takes the
+        // program that it built for one of them as fresh for the other.
+        let package = std::env::var_os("CARGO_MANIFEST_DIR");
+        let package = package.map_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")), PathBuf::from);
         let root = package.parent().context("this package has no parent folder")?.to_owned();
         let output = cargo_in(&root)
             .args(["metadata", "--no-deps", "--format-version", "1"])

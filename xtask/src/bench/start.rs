@@ -24,16 +24,21 @@ struct Handler {
     ready: Duration,
 }
 
-/// Measures: the first start finds no compiled scorers, the later ones do.
+/// Measures the optimised build.
 pub(super) fn run(context: &Context) -> anyhow::Result<Vec<Figure>> {
     let folder = context.workspace.target.join("bench-start");
     let _ = fs::remove_dir_all(&folder);
     fs::create_dir_all(&folder)?;
-    let cold = Handler::start(&context.app, &folder)?.ready;
+    measure(&context.app, &folder)
+}
+
+/// The first start finds an empty folder, the later ones what it left there.
+fn measure(app: &Path, folder: &Path) -> anyhow::Result<Vec<Figure>> {
+    let cold = Handler::start(app, folder)?.ready;
     let mut warm = Vec::new();
     let mut memory = None;
     for _ in 0..RUNS {
-        let handler = Handler::start(&context.app, &folder)?;
+        let handler = Handler::start(app, folder)?;
         warm.push(handler.ready);
         memory = resident_mb(handler.child.id()).or(memory);
     }
@@ -104,4 +109,34 @@ fn resident_mb(process: u32) -> Option<f64> {
     let status = fs::read_to_string(format!("/proc/{process}/status")).ok()?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
     line.split_whitespace().next()?.parse::<f64>().ok().map(|kilobytes| kilobytes / 1024.0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_staged_handler_is_measured() {
+        let Some(app) = std::env::var_os("TWINWRIGHT_APP") else {
+            println!("skipped: TWINWRIGHT_APP names no staged app");
+            return;
+        };
+        let folder = tempfile::tempdir().unwrap();
+        let figures = measure(Path::new(&app), folder.path()).unwrap();
+        assert_eq!(figures[0].name, "handler_ready_ms");
+        assert!(figures.iter().all(|figure| figure.value > 0.0), "{figures:?}");
+        println!("{figures:?}");
+    }
+
+    #[test]
+    #[cfg(unix)]
+    fn a_handler_that_ends_is_said_so() {
+        let app = tempfile::tempdir().unwrap();
+        let path = app.path().join(HANDLER);
+        assert!(Handler::start(app.path(), app.path()).is_err());
+        // `false` stands for a handler that refuses its configuration.
+        std::os::unix::fs::symlink("/bin/false", &path).unwrap();
+        let error = Handler::start(app.path(), app.path()).err().unwrap();
+        assert!(error.to_string().contains("ended before it answered"), "{error}");
+    }
 }
