@@ -1,6 +1,6 @@
 //! The app put together once: configuration in, parts out. Nothing here touches the network.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use twinwright_history::store::Store;
 
@@ -14,6 +14,7 @@ use crate::patcher::Patcher;
 use crate::ports::{DevicePort, NotifyPort, TwinPort};
 use crate::respond::Responder;
 use crate::scores::ScoreBuffer;
+use crate::watch::Watched;
 
 /// Why the app cannot start.
 #[derive(Debug, thiserror::Error)]
@@ -46,7 +47,7 @@ pub struct App {
     pub catalog: Arc<Catalog>,
     /// The flow.
     pub ingest: Ingest,
-    /// Twins, if configured.
+    /// Asking twins, if configured.
     pub twins: Option<Arc<AzureTwins>>,
     /// Patches under way, if twins are configured.
     pub patcher: Option<Patcher>,
@@ -62,6 +63,10 @@ pub struct App {
     pub scores: Arc<ScoreBuffer>,
     /// Counters.
     pub counters: Arc<Counters>,
+    /// What `watch` remembers.
+    pub watched: Mutex<Watched>,
+    /// Writing twins, if configured.
+    pub twin_port: Option<Arc<dyn TwinPort>>,
 }
 
 impl std::fmt::Debug for App {
@@ -104,7 +109,7 @@ impl App {
         webhook: Option<Arc<dyn NotifyPort>>,
     ) -> Self {
         let catalog = Arc::new(Catalog::new(Arc::clone(&config), store.clone()));
-        let patcher = port.map(|port| Patcher::start(port, config.twins.parallel));
+        let patcher = port.clone().map(|port| Patcher::start(port, config.twins.parallel));
         let scores = ScoreBuffer::start(store.clone(), &config.hub);
         let ingest = Ingest::new(
             Arc::clone(&config),
@@ -124,6 +129,8 @@ impl App {
             commands: CommandStore::new(store.clone()),
             scores,
             counters: Arc::default(),
+            watched: Mutex::default(),
+            twin_port: port,
             store,
             config,
         }
@@ -134,7 +141,7 @@ impl App {
         Responder {
             commands: &self.commands,
             devices: self.devices.as_deref(),
-            twins: self.twins.as_deref().map(|twins| twins as &dyn TwinPort),
+            twins: self.twin_port.as_deref(),
         }
     }
 

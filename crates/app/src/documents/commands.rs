@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use twinwright_core::command::Command;
 use twinwright_core::policy::OnCritical;
-use twinwright_core::time::{Micros, SECOND, iso};
+use twinwright_core::time::{Micros, SECOND, iso, parse_iso};
 use twinwright_history::StoreError;
 use twinwright_history::store::{Created, Store};
 
@@ -12,6 +12,8 @@ use super::journal::{Journal, Steps};
 
 /// How far back commands are looked for.
 const HORIZON: Micros = 7 * 86_400 * SECOND;
+/// Time for connecting to the device and for the way, beyond the time that the device has to answer.
+const ANSWER_MARGIN: Micros = 60 * SECOND;
 /// Commands shown at the most.
 const MAX_COMMANDS: usize = 1_000;
 
@@ -66,6 +68,8 @@ pub struct CommandView {
     pub state: CommandStatus,
     /// When it was asked for.
     pub requested_at: String,
+    /// When it was last known to go out.
+    pub sent_at: Option<String>,
     /// Alert behind it.
     pub alert: String,
     /// Why.
@@ -77,6 +81,16 @@ pub struct CommandView {
     /// The command itself.
     #[serde(skip)]
     pub command: Option<Command>,
+}
+
+impl CommandView {
+    /// Whether somebody may still be waiting for the device's answer.
+    pub fn awaits_answer(&self, now: Micros) -> bool {
+        let (Some(sent), Some(command)) = (self.sent_at.as_deref().and_then(parse_iso), &self.command) else {
+            return false;
+        };
+        now < sent + i64::from(command.response_timeout_seconds) * SECOND + ANSWER_MARGIN
+    }
 }
 
 /// The commands in storage; cheap to clone.
@@ -178,6 +192,7 @@ fn view(case: &Steps, now: Micros) -> Option<CommandView> {
         method: command.method.clone(),
         state,
         requested_at: iso(command.requested_at),
+        sent_at: sent.map(|act| iso(act.at)),
         alert: command.alert.clone(),
         reason: command.reason.clone(),
         approved_by: approved.map(|act| act.by),

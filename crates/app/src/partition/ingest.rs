@@ -5,6 +5,7 @@
 //! the batch's: what could not be sent is part of the state until it is known to be out.
 //!
 //! One file although it is long: the order of these steps is the argument for their correctness, and it is read whole.
+//! How the state comes to where a batch begins is in `replay`.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -15,7 +16,7 @@ use bytes::Bytes;
 use tracing::{Instrument, info, info_span, warn};
 use twinwright_core::decode::{Decoded, Origin, RawEvent, Rejected, decode};
 use twinwright_core::frame::{Frame, SequenceRange};
-use twinwright_core::gate::{Arrival, arrival};
+use twinwright_core::gate::Arrival;
 use twinwright_core::time::Micros;
 use twinwright_history::StoreError;
 use twinwright_history::dead_letter::{DeadLetter, DeadLetters};
@@ -26,8 +27,9 @@ use twinwright_history::store::Store;
 
 use super::apply::{Effects, Plant, apply, twin_update};
 use super::check::check;
+use super::replay::Purpose;
 use super::scorer::ModelScorer;
-use super::state::{Gap, PartitionState};
+use super::state::PartitionState;
 use crate::catalog::Catalog;
 use crate::config::Config;
 use crate::kill;
@@ -70,22 +72,24 @@ pub struct Summary {
 
 /// A partition's state and what belongs to it.
 #[derive(Default)]
-struct Slot {
-    state: Option<PartitionState>,
-    scorers: HashMap<Arc<str>, ModelScorer>,
-    segments: u32,
+pub(super) struct Slot {
+    pub(super) state: Option<PartitionState>,
+    pub(super) scorers: HashMap<Arc<str>, ModelScorer>,
+    pub(super) segments: u32,
 }
 
 /// The `ingest` function.
 pub struct Ingest {
-    config: Arc<Config>,
-    segments: SegmentLog,
+    pub(super) config: Arc<Config>,
+    pub(super) segments: SegmentLog,
     dead_letters: DeadLetters,
-    snapshots: SnapshotStore,
-    catalog: Arc<Catalog>,
+    pub(super) snapshots: SnapshotStore,
+    pub(super) catalog: Arc<Catalog>,
     patcher: Option<Patcher>,
-    scores: Arc<ScoreBuffer>,
+    pub(super) scores: Arc<ScoreBuffer>,
     slots: Mutex<HashMap<u32, Arc<tokio::sync::Mutex<Slot>>>>,
+    /// Partitions that are only looked at.
+    pub(super) followers: tokio::sync::Mutex<HashMap<u32, Slot>>,
 }
 
 impl std::fmt::Debug for Ingest {
@@ -112,6 +116,7 @@ impl Ingest {
             patcher,
             scores,
             slots: Mutex::default(),
+            followers: tokio::sync::Mutex::default(),
         }
     }
 
@@ -130,10 +135,7 @@ impl Ingest {
                 "{events} events, ingest.max_batch is {limit}; lower maxEventBatchSize in host.json"
             )));
         }
-        let slot = {
-            let mut slots = self.slots.lock().unwrap_or_else(PoisonError::into_inner);
-            Arc::clone(slots.entry(partition).or_default())
-        };
+        let slot = self.slot(partition);
         let mut slot = slot.lock().await;
         let span = info_span!("ingest", partition, events = batch.len());
         let result = self.locked(&mut slot, partition, batch, now).instrument(span).await;
@@ -142,6 +144,11 @@ impl Ingest {
             *slot = Slot::default();
         }
         result
+    }
+
+    pub(super) fn slot(&self, partition: u32) -> Arc<tokio::sync::Mutex<Slot>> {
+        let mut slots = self.slots.lock().unwrap_or_else(PoisonError::into_inner);
+        Arc::clone(slots.entry(partition).or_default())
     }
 
     async fn locked(
@@ -154,7 +161,7 @@ impl Ingest {
         kill::point("received");
         let mut summary = Summary { partition, events: batch.len(), ..Summary::default() };
         if slot.state.is_none() {
-            self.cold_start(slot, partition, now).await?;
+            self.cold_start(slot, partition, now, Purpose::Serve).await?;
         }
         let mut from = i64::MIN;
         if let (Some(first), Some(last)) = (batch.events().next(), batch.events().last()) {
@@ -201,7 +208,7 @@ impl Ingest {
         if commit.outcome == Outcome::AlreadyStored {
             // Another instance stored this range first, perhaps decoded with other knowledge: what is stored rules.
             *slot = Slot::default();
-            self.cold_start(slot, partition, now).await?;
+            self.cold_start(slot, partition, now, Purpose::Serve).await?;
             summary.duplicates +=
                 std::mem::take(&mut summary.committed) + std::mem::take(&mut summary.dead_lettered);
             let outbox = slot.state.as_ref().map(|state| state.outbox.clone());
@@ -225,44 +232,6 @@ impl Ingest {
         }
         kill::point("replying");
         Ok((effects.outputs, summary))
-    }
-
-    /// Brings the state to where the batch begins, and says what of it is new.
-    async fn arrive(
-        &self,
-        slot: &mut Slot,
-        partition: u32,
-        range: SequenceRange,
-        first_enqueued: Micros,
-        now: Micros,
-    ) -> Result<Arrival, IngestError> {
-        let decide = |slot: &Slot| {
-            arrival(slot.state.as_ref().and_then(|state| state.position.as_ref()), range, first_enqueued)
-        };
-        let mut decision = decide(slot);
-        if let Arrival::Ahead { .. } = decision {
-            self.catch_up(slot, partition, now).await?;
-            decision = decide(slot);
-        }
-        let state = slot.state.get_or_insert_default();
-        match decision {
-            Arrival::Ahead { missing } => {
-                warn!(
-                    partition,
-                    first = missing.first,
-                    last = missing.last,
-                    "gap: no segment holds these events"
-                );
-                state.add_gap(Gap { range: missing, before: first_enqueued, epoch: state.epoch() });
-                Ok(Arrival::Next)
-            }
-            Arrival::NewEpoch => {
-                warn!(partition, first = range.first, "the hub was re-created: sequence numbers began anew");
-                new_epoch(state);
-                Ok(Arrival::Next)
-            }
-            decision => Ok(decision),
-        }
     }
 
     fn decode(&self, state: &PartitionState, partition: u32, batch: &EventHubBatch, from: i64) -> Decoded {
@@ -313,71 +282,8 @@ impl Ingest {
         versions
     }
 
-    /// Loads the newest snapshot and replays what came after it.
-    async fn cold_start(&self, slot: &mut Slot, partition: u32, now: Micros) -> Result<(), IngestError> {
-        let snapshot = self.snapshots.latest(partition).await.map_err(|cause| IngestError::Storage {
-            partition,
-            action: "read the snapshot",
-            cause,
-        })?;
-        slot.state = Some(snapshot.and_then(|s| PartitionState::from_snapshot(&s.bytes)).unwrap_or_default());
-        self.catch_up(slot, partition, now).await
-    }
-
-    /// Replays the segments that the state has not seen, with the versions that scored them.
-    async fn catch_up(&self, slot: &mut Slot, partition: u32, now: Micros) -> Result<(), IngestError> {
-        let storage = |action| move |cause| IngestError::Storage { partition, action, cause };
-        let mut state = slot.state.take().unwrap_or_default();
-        let since = state.position.map(|position| position.enqueued);
-        let mut names =
-            self.segments.after(partition, i64::MIN, since).await.map_err(storage("list the segments"))?;
-        names.sort_by_key(|name| (name.first_enqueued, name.first));
-        let mut scorers: HashMap<Arc<str>, ModelScorer> = HashMap::new();
-        let mut replayed = 0_u32;
-        for name in names {
-            let range = SequenceRange { first: name.first, last: name.last };
-            let decision = arrival(state.position.as_ref(), range, name.first_enqueued);
-            if decision == Arrival::Replay {
-                continue;
-            }
-            let (mut frame, metadata) = self.segments.load(&name).await.map_err(storage("read a segment"))?;
-            match decision {
-                Arrival::Overlap { from } => frame.start_at(from),
-                Arrival::Ahead { missing } => {
-                    state.add_gap(Gap { range: missing, before: name.first_enqueued, epoch: state.epoch() });
-                }
-                Arrival::NewEpoch => new_epoch(&mut state),
-                Arrival::Next | Arrival::Replay => {}
-            }
-            for (model, version) in &metadata.versions {
-                if scorers.get(model.as_str()).is_none_or(|scorer| scorer.version != *version)
-                    && let Some(scorer) = self.catalog.exact(model, version).await.and_then(|s| s.prepare())
-                {
-                    scorers.insert(Arc::from(model.as_str()), scorer);
-                }
-            }
-            scorers.retain(|model, _| metadata.versions.contains_key(&**model));
-            let places = check(&mut state, &mut frame, &self.config.equipment);
-            let plant = Plant { hub: &self.config.hub, equipment: &self.config.equipment };
-            let effects = run_blocking(|| apply(&mut state, &frame, &places, &mut scorers, plant));
-            self.scores.add(&frame, &effects.scores);
-            state.outbox = effects.outputs;
-            replayed += 1;
-        }
-        if replayed > 0 {
-            info!(partition, segments = replayed, "replayed after a cold start");
-            let behind = (0_u32..).zip(&state.devices).filter(|(_, device)| device.updated > device.patched);
-            let behind: Vec<u32> = behind.map(|(at, _)| at).collect();
-            self.offer(&mut state, &behind, partition, now);
-        }
-        slot.segments = slot.segments.saturating_add(replayed);
-        slot.scorers = scorers;
-        slot.state = Some(state);
-        Ok(())
-    }
-
     /// Hands the newest of the touched twins to the patcher, and takes back what has gone out.
-    fn offer(&self, state: &mut PartitionState, touched: &[u32], partition: u32, now: Micros) {
+    pub(super) fn offer(&self, state: &mut PartitionState, touched: &[u32], partition: u32, now: Micros) {
         let Some(patcher) = &self.patcher else { return };
         for (twin, sequence) in patcher.take_confirmed(partition) {
             if let Some(device) = state.device_mut(&twin) {
@@ -413,28 +319,6 @@ impl Ingest {
             Err(error) => warn!(partition, %error, "no snapshot; a cold start will replay more"),
         }
         kill::point("snapshot");
-    }
-
-    /// Rebuilds a partition's state as a cold start would, for reading: nothing is sent or stored.
-    ///
-    /// # Errors
-    /// [`IngestError::Storage`].
-    pub async fn rebuild(&self, partition: u32, now: Micros) -> Result<PartitionState, IngestError> {
-        let mut slot = Slot::default();
-        self.cold_start(&mut slot, partition, now).await?;
-        Ok(slot.state.unwrap_or_default())
-    }
-}
-
-/// Sequence numbers began anew: what is known of the devices stays, the position does not.
-fn new_epoch(state: &mut PartitionState) {
-    let epoch = state.epoch() + 1;
-    let enqueued = state.position.map_or(Micros::MIN, |position| position.enqueued);
-    // `i64::MIN` is below every number, so that the next range is ahead of it without being a gap.
-    state.position = Some(twinwright_core::gate::Position { sequence: i64::MIN, enqueued, epoch });
-    for device in &mut state.devices {
-        device.updated = -1;
-        device.patched = -1;
     }
 }
 

@@ -145,6 +145,11 @@ impl PartitionState {
         self.position.map_or(0, |position| position.epoch)
     }
 
+    /// How far it has come, to be compared: epoch and sequence number.
+    pub fn reached(&self) -> (u32, i64) {
+        self.position.map_or((0, i64::MIN), |position| (position.epoch, position.sequence))
+    }
+
     /// Notes a hole.
     pub fn add_gap(&mut self, gap: Gap) {
         if self.gaps.len() >= MAX_GAPS {

@@ -133,7 +133,7 @@ proptest! {
                     break;
                 }
             }
-            let before = ingest.rebuild(3, START).await.unwrap();
+            let before = ingest.look(3, START, Clone::clone).await.unwrap();
             let mut repeated = Vec::new();
             for (first, length, restarted) in again {
                 if restarted {
@@ -145,7 +145,7 @@ proptest! {
             }
             let (rows, letters) = stored(&store).await;
             assert_eq!(rows.len() + letters.len(), 240, "nothing is stored twice");
-            assert_eq!(ingest.rebuild(3, START).await.unwrap(), before);
+            assert_eq!(ingest.look(3, START, Clone::clone).await.unwrap(), before);
             assert_eq!(sent.iter().filter(|key| key.ends_with("raised")).count(), 1, "{sent:?}");
             assert!(repeated.iter().all(|key| sent.contains(key)), "a replay sends nothing new");
         });
@@ -165,8 +165,8 @@ fn a_cold_start_gives_the_same_state() {
             // A new instance for every batch: each one starts cold.
             ingest_on(&restless_store, None).batch(&batch(first..first + 20), START).await.unwrap();
         }
-        let calm = calm.rebuild(3, START).await.unwrap();
-        let restless = ingest_on(&restless_store, None).rebuild(3, START).await.unwrap();
+        let calm = calm.look(3, START, Clone::clone).await.unwrap();
+        let restless = ingest_on(&restless_store, None).look(3, START, Clone::clone).await.unwrap();
         assert_eq!(calm, restless);
         assert!(calm.device(DEVICES[0]).unwrap().alert.case.is_some());
         assert!(calm.device(DEVICES[1]).unwrap().alert.case.is_none());
@@ -182,9 +182,9 @@ fn a_hole_is_recorded_and_what_another_instance_stored_is_read() {
         other.batch(&batch(20..40), START).await.unwrap();
         let (_, summary) = one.batch(&batch(40..60), START).await.unwrap();
         assert_eq!(summary.duplicates, 0);
-        assert!(one.rebuild(3, START).await.unwrap().gaps.is_empty());
+        assert!(one.look(3, START, |state| state.gaps.clone()).await.unwrap().is_empty());
         one.batch(&batch(70..80), START).await.unwrap();
-        let gaps = one.rebuild(3, START).await.unwrap().gaps;
+        let gaps = one.look(3, START, |state| state.gaps.clone()).await.unwrap();
         assert_eq!(gaps.iter().map(|gap| (gap.range.first, gap.range.last)).collect::<Vec<_>>(), [(60, 69)]);
     });
 }
