@@ -10,7 +10,7 @@ use twinwright_history::dead_letter::DeadLetters;
 use twinwright_history::segments::SegmentLog;
 use twinwright_history::store::Store;
 
-use crate::line::Line;
+use crate::line::{Line, until};
 
 /// Everything that must not depend on kills and replays.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -55,6 +55,20 @@ pub async fn stored(store: &Store) -> anyhow::Result<Books> {
         }
     }
     Ok(books)
+}
+
+/// Waits until exactly so many rows and dead letters are stored, none twice.
+///
+/// # Errors
+/// They are not in time.
+pub async fn settled(line: &Line, rows: u64, letters: usize) -> anyhow::Result<()> {
+    until("everything stored", async || {
+        let books = stored(&line.store).await?;
+        let (got_rows, got_letters) = (books.committed, books.dead_letters.len());
+        let done = got_rows == rows && got_letters == letters && books.duplicates == 0;
+        Ok(if done { Ok(()) } else { Err(format!("{got_rows} rows, {got_letters} dead letters")) })
+    })
+    .await
 }
 
 /// The whole books of a line, with one machine's twin.

@@ -4,27 +4,17 @@ use std::path::Path;
 
 use bytes::Bytes;
 use serde_json::json;
-use twinwright_local_digital_twins::Outage;
 use twinwright_local_functions_host::HostEvent;
+use twinwright_tests::books::settled;
 use twinwright_tests::feed::{DEVICE, event};
 use twinwright_tests::line::{Line, options, until};
-use twinwright_tests::{books, staged};
+use twinwright_tests::staged;
 
 fn run(test: impl AsyncFnOnce(&Path, &Path) -> anyhow::Result<()>) -> anyhow::Result<()> {
     let Some(app) = staged("TWINWRIGHT_APP") else { return Ok(()) };
     let folder = tempfile::tempdir()?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     runtime.block_on(test(&app, &folder.path().join("data")))
-}
-
-async fn stored(line: &Line, rows: u64, letters: usize) -> anyhow::Result<()> {
-    until("everything stored", async || {
-        let books = books::stored(&line.store).await?;
-        let (got_rows, got_letters) = (books.committed, books.dead_letters.len());
-        let done = got_rows == rows && got_letters == letters && books.duplicates == 0;
-        Ok(if done { Ok(()) } else { Err(format!("{got_rows} rows, {got_letters} dead letters")) })
-    })
-    .await
 }
 
 #[test]
@@ -50,7 +40,7 @@ fn what_cannot_be_read_is_a_dead_letter_and_the_rest_goes_on() -> anyhow::Result
             log.append(event(DEVICE, body.clone())).await?;
         }
         let good = bodies.iter().filter(|(_, good)| *good).count();
-        stored(&line, good as u64, bodies.len() - good).await?;
+        settled(&line, good as u64, bodies.len() - good).await?;
         until("the newest good value", async || {
             let twin = line.twin(DEVICE).await?;
             let value = |signal: &str| twin["latest"][signal].as_f64();
@@ -68,7 +58,7 @@ fn a_device_without_a_twin_is_stored_and_its_patch_says_what_to_do() -> anyhow::
     run(async |app, folder| {
         let line = Line::start(folder, app, &[]).await?;
         line.platform.hub.events().append(event("lathe-9", r#"{"rpm":900}"#)).await?;
-        stored(&line, 1, 0).await?;
+        settled(&line, 1, 0).await?;
         let url = format!("{}api/status", line.platform.connection.dashboard_url);
         until("the refusal", async || {
             let status: serde_json::Value = reqwest::get(&url).await?.json().await?;
@@ -78,27 +68,6 @@ fn a_device_without_a_twin_is_stored_and_its_patch_says_what_to_do() -> anyhow::
             } else {
                 Err(status.to_string())
             })
-        })
-        .await?;
-        line.stop().await;
-        Ok(())
-    })
-}
-
-#[test]
-fn digital_twins_away_delays_patches_and_nothing_else() -> anyhow::Result<()> {
-    run(async |app, folder| {
-        let line = Line::start(folder, app, &[]).await?;
-        line.platform.twins.set_outage(Some(Outage::Unavailable));
-        for step in 0..50 {
-            let body = format!(r#"{{"speed":{}}}"#, f64::from(step) * 0.1);
-            line.platform.hub.events().append(event(DEVICE, body)).await?;
-        }
-        stored(&line, 50, 0).await?;
-        line.platform.twins.set_outage(None);
-        until("the newest value after the outage", async || {
-            let speed = line.twin(DEVICE).await?["latest"]["speed"].clone();
-            Ok(if speed.as_f64() == Some(49.0 * 0.1) { Ok(()) } else { Err(speed.to_string()) })
         })
         .await?;
         line.stop().await;

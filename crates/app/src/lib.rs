@@ -30,5 +30,7 @@ pub mod ports;
 pub mod respond;
 pub mod scores;
 pub mod telemetry;
+#[cfg(test)]
+mod testing;
 pub mod train;
 pub mod watch;

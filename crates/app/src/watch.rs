@@ -195,3 +195,6 @@ async fn commands(app: &App, now: Micros) -> Result<(), StoreError> {
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests;

@@ -4,6 +4,12 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
+mod twins;
+
+pub use twins::{
+    ComponentCommand, ModelCommand, RelationshipCommand, RouteCommand, TwinsCommand, TwinsTarget,
+};
+
 /// Live, health-aware digital twins from IoT Hub telemetry.
 #[derive(Debug, Parser)]
 #[command(name = "twinwright", version, about, after_help = EXAMPLES)]
@@ -201,101 +207,6 @@ pub enum DeviceCommand {
     ConnectionString {
         /// Device id.
         id: String,
-        /// The platform.
-        #[command(flatten)]
-        data: DataOption,
-    },
-}
-
-/// Commands of `twins`.
-#[derive(Debug, Subcommand)]
-pub enum TwinsCommand {
-    /// DTDL models.
-    Model {
-        /// What to do.
-        #[command(subcommand)]
-        command: ModelCommand,
-    },
-    /// Create a twin.
-    Create {
-        /// Twin id.
-        id: String,
-        /// Model id.
-        #[arg(long)]
-        model: String,
-        /// Properties, a JSON object.
-        #[arg(long, default_value = "{}")]
-        properties: String,
-        /// The platform.
-        #[command(flatten)]
-        data: DataOption,
-    },
-    /// Show a twin.
-    Show {
-        /// Twin id.
-        id: String,
-        /// The platform.
-        #[command(flatten)]
-        data: DataOption,
-    },
-    /// Run a query.
-    Query {
-        /// e.g. "SELECT * FROM DIGITALTWINS".
-        sql: String,
-        /// The platform.
-        #[command(flatten)]
-        data: DataOption,
-    },
-    /// Delete a twin and its relationships.
-    Delete {
-        /// Twin id.
-        id: String,
-        /// The platform.
-        #[command(flatten)]
-        data: DataOption,
-    },
-    /// Relationships.
-    Relationship {
-        /// What to do.
-        #[command(subcommand)]
-        command: RelationshipCommand,
-    },
-}
-
-/// Commands of `twins model`.
-#[derive(Debug, Subcommand)]
-pub enum ModelCommand {
-    /// Upload models from files.
-    Create {
-        /// DTDL files.
-        #[arg(required = true)]
-        files: Vec<PathBuf>,
-        /// The platform.
-        #[command(flatten)]
-        data: DataOption,
-    },
-    /// List models.
-    List {
-        /// The platform.
-        #[command(flatten)]
-        data: DataOption,
-    },
-}
-
-/// Commands of `twins relationship`.
-#[derive(Debug, Subcommand)]
-pub enum RelationshipCommand {
-    /// Connect two twins.
-    Create {
-        /// Source twin.
-        source: String,
-        /// Relationship name, as the model has it.
-        name: String,
-        /// Target twin.
-        target: String,
-        /// Relationship id; default NAME-TARGET.
-        #[arg(long)]
-        id: Option<String>,
         /// The platform.
         #[command(flatten)]
         data: DataOption,

@@ -132,3 +132,6 @@ fn readings(
     }
     readings
 }
+
+#[cfg(test)]
+mod tests;

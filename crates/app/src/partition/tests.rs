@@ -1,10 +1,8 @@
 //! The invariants of the way of an event, on storage in memory.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::Duration;
 
-use async_trait::async_trait;
 use azure_functions_rs_custom_handler::EventHubBatch;
 use azure_functions_rs_custom_handler::testing::{BatchOptions, EventSpec, event_hub_body};
 use proptest::prelude::*;
@@ -16,22 +14,14 @@ use twinwright_history::store::Store;
 
 use super::ingest::Ingest;
 use crate::catalog::{Catalog, baselines};
-use crate::config::{Config, load};
 use crate::messages::Outputs;
 use crate::patcher::Patcher;
-use crate::ports::{TwinAnswer, TwinPort, TwinVersion};
 use crate::scores::ScoreBuffer;
+use crate::testing::{FakeTwins, config, runtime};
 use crate::train::{Readings, fit_only};
 
 const START: i64 = 1_760_000_000_000_000;
 const DEVICES: [&str; 3] = ["robotic-arm-001", "robotic-arm-002", "lathe-7"];
-
-fn config() -> Arc<Config> {
-    let none = ("TWINWRIGHT_SCORING__SCORERS_DIR".to_owned(), "/nonexistent".to_owned());
-    let fresh = ("TWINWRIGHT_SCORING__REFRESH_SECONDS".to_owned(), "0".to_owned());
-    let often = ("TWINWRIGHT_INGEST__SNAPSHOT_EVERY_SEGMENTS".to_owned(), "5".to_owned());
-    Arc::new(load(None, [none, fresh, often]).unwrap())
-}
 
 fn ingest_on(store: &Store, patcher: Option<Patcher>) -> Ingest {
     let config = config();
@@ -56,10 +46,6 @@ fn batch(events: impl Iterator<Item = i64>) -> EventHubBatch {
     let events: Vec<EventSpec> = events.map(event).collect();
     let options = BatchOptions { partition_id: "3".into(), ..BatchOptions::default() };
     EventHubBatch::parse(&event_hub_body(&events, &options), &options.binding).unwrap()
-}
-
-fn runtime() -> tokio::runtime::Runtime {
-    tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap()
 }
 
 async fn give_baseline(store: &Store, number: u64) {
@@ -206,31 +192,6 @@ fn a_new_baseline_is_taken_between_batches() {
         assert_eq!(used, ["robotic-arm/1", "robotic-arm/2"]);
         assert_eq!(stored(&store).await.0.len() + stored(&store).await.1.len(), 80);
     });
-}
-
-/// Twins that answer, hang or show something newer.
-#[derive(Default)]
-struct FakeTwins {
-    hangs: bool,
-    shown: Option<i64>,
-    patches: Mutex<Vec<String>>,
-    calls: AtomicUsize,
-}
-
-#[async_trait]
-impl TwinPort for FakeTwins {
-    async fn version(&self, _: &str) -> TwinAnswer<TwinVersion> {
-        self.calls.fetch_add(1, Ordering::SeqCst);
-        if self.hangs {
-            std::future::pending::<()>().await;
-        }
-        TwinAnswer::Done(TwinVersion { etag: "1".into(), observed_at: self.shown })
-    }
-
-    async fn patch(&self, _: &str, patch: String, _: &str) -> TwinAnswer<String> {
-        self.patches.lock().unwrap().push(patch);
-        TwinAnswer::Done("2".into())
-    }
 }
 
 #[test]

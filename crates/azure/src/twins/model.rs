@@ -45,6 +45,15 @@ impl TwinsClient {
         Ok(Pages::links(self.clone(), "list models".to_owned(), url, wire::model))
     }
 
+    /// A model and all that it extends or embeds, with their definitions.
+    ///
+    /// # Errors
+    /// [`Error::Input`] when the id cannot be sent; the pages report the rest.
+    pub fn list_dependencies(&self, id: &str) -> Result<Pages<Model>, Error> {
+        let url = self.url(&["models"], &[("dependenciesFor", id), ("includeModelDefinition", "true")])?;
+        Ok(Pages::links(self.clone(), format!("list what model {id} needs"), url, wire::model))
+    }
+
     /// Deletes a model; `false` means that there was none.
     ///
     /// # Errors

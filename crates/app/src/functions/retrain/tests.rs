@@ -1,0 +1,95 @@
+//! `retrain` on stored history: what was committed teaches, faults do not, and a worse candidate changes nothing.
+
+use azure_functions_rs_custom_handler::EventHubBatch;
+use azure_functions_rs_custom_handler::testing::{BatchOptions, EventSpec, event_hub_body};
+use twinwright_core::time::SECOND;
+use twinwright_history::store::Store;
+
+use super::*;
+use crate::catalog::baselines;
+use crate::testing::{config, runtime};
+
+const START: Micros = 1_760_000_000_000_000;
+const ARM: &str = "robotic-arm-001";
+
+/// Rows of an arm; `vibration` is the mean.
+async fn store_rows(app: &App, first: i64, count: i64, vibration: f64) {
+    for from in (first..first + count).step_by(500) {
+        let event = |sequence: i64| {
+            let wobble = (sequence * 7919 % 13) as f64 * 0.05;
+            let body = format!(
+                r#"{{"temperature":{},"vibration":{}}}"#,
+                45.0 + (sequence * 104_729 % 17) as f64 * 0.1,
+                vibration + wobble
+            );
+            EventSpec::telemetry(ARM, sequence, START + sequence * SECOND, body.as_bytes())
+        };
+        let events: Vec<EventSpec> = (from..(from + 500).min(first + count)).map(event).collect();
+        let options = BatchOptions::default();
+        let batch = EventHubBatch::parse(&event_hub_body(&events, &options), &options.binding).unwrap();
+        app.ingest.batch(&batch, START).await.unwrap();
+    }
+}
+
+async fn numbers(app: &App) -> Option<u64> {
+    baselines(&app.store, "robotic-arm").latest().await.unwrap().map(|(number, _)| number)
+}
+
+#[test]
+fn history_teaches_the_first_baseline_and_too_little_of_it_says_how_much_is_needed() {
+    runtime().block_on(async {
+        let app = App::with_parts(config(), Store::memory(), None, None, None, None);
+        store_rows(&app, 0, 500, 2.5).await;
+        let verdicts = retrain_all(&app, START + 600 * SECOND).await.unwrap();
+        assert!(verdicts[0].reason.contains("retrain.min_rows is 1000"), "{verdicts:?}");
+        store_rows(&app, 500, 2_000, 2.5).await;
+        let verdicts = retrain_all(&app, START + 3_000 * SECOND).await.unwrap();
+        assert_eq!(verdicts[0].promoted, Some(1), "{verdicts:?}");
+        // The next batch is scored by it.
+        store_rows(&app, 2_500, 10, 2.5).await;
+        let scored = app.ingest.look(0, START, |state| state.device(ARM).and_then(|arm| arm.score.clone()));
+        assert_eq!(&*scored.await.unwrap().unwrap().baseline, "robotic-arm/1");
+    });
+}
+
+#[test]
+fn a_machine_that_failed_does_not_teach_that_failing_is_normal() {
+    runtime().block_on(async {
+        let app = App::with_parts(config(), Store::memory(), None, None, None, None);
+        store_rows(&app, 0, 3_000, 2.5).await;
+        retrain_all(&app, START + 3_000 * SECOND).await.unwrap();
+        assert_eq!(numbers(&app).await, Some(1));
+        let before = baselines(&app.store, "robotic-arm").latest().await.unwrap().unwrap().1;
+        store_rows(&app, 3_000, 1_000, 9.0).await;
+        let outputs =
+            app.ingest.look(0, START, |state| state.device(ARM).and_then(|arm| arm.alert.case.clone()));
+        let case = outputs.await.unwrap().expect("the fault opened a case");
+        let alert = crate::messages::AlertMessage {
+            id: case.id.clone(),
+            device: ARM.to_owned(),
+            twin: ARM.to_owned(),
+            equipment: "robotic-arm".to_owned(),
+            rule: "health".to_owned(),
+            transition: twinwright_core::alert::TransitionKind::Raised,
+            severity: case.severity,
+            at: START + 3_010 * SECOND,
+            opened_at: START + 3_010 * SECOND,
+            partition: 0,
+            sequence: 3_010,
+            score: 2.0,
+            peak: 2.0,
+            causes: Vec::new(),
+            advice: String::new(),
+            scorer: String::new(),
+            baseline: String::new(),
+        };
+        app.alerts.record(&alert).await.unwrap();
+        let now = START + 4_100 * SECOND;
+        let times = faulty_times(&app, now).await.unwrap();
+        assert_eq!(times[ARM], [(START + 2_410 * SECOND, Micros::MAX)]);
+        let verdict = retrain_all(&app, now).await.unwrap().remove(0);
+        assert_eq!(verdict.rows, 2_410, "rows of the fault and just before it are left out: {verdict}");
+        let latest = baselines(&app.store, "robotic-arm").latest().await.unwrap().unwrap();
+        assert!(latest.0 == 1 && latest.1 == before || verdict.promoted == Some(latest.0), "{verdict}");
+    });
+}

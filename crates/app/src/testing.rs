@@ -1,0 +1,68 @@
+//! What several tests need: a configuration, twins and devices that do as they are told.
+
+use std::sync::{Arc, Mutex};
+
+use async_trait::async_trait;
+use serde_json::{Value, json};
+
+use crate::config::{Config, load};
+use crate::ports::{DevicePort, MethodAnswer, TwinAnswer, TwinPort, TwinVersion};
+
+/// Defaults without scorers, with a snapshot every five segments.
+pub(crate) fn config() -> Arc<Config> {
+    let none = ("TWINWRIGHT_SCORING__SCORERS_DIR".to_owned(), "/nonexistent".to_owned());
+    let fresh = ("TWINWRIGHT_SCORING__REFRESH_SECONDS".to_owned(), "0".to_owned());
+    let often = ("TWINWRIGHT_INGEST__SNAPSHOT_EVERY_SEGMENTS".to_owned(), "5".to_owned());
+    Arc::new(load(None, [none, fresh, often]).unwrap())
+}
+
+/// Two threads, so that work which blocks one is seen.
+pub(crate) fn runtime() -> tokio::runtime::Runtime {
+    tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap()
+}
+
+/// Twins that answer, hang or show something newer.
+#[derive(Default)]
+pub(crate) struct FakeTwins {
+    /// Never answers.
+    pub(crate) hangs: bool,
+    /// `observedAt` of every twin.
+    pub(crate) shown: Option<i64>,
+    /// Patches taken.
+    pub(crate) patches: Mutex<Vec<String>>,
+}
+
+#[async_trait]
+impl TwinPort for FakeTwins {
+    async fn version(&self, _: &str) -> TwinAnswer<TwinVersion> {
+        if self.hangs {
+            std::future::pending::<()>().await;
+        }
+        TwinAnswer::Done(TwinVersion { etag: "1".into(), observed_at: self.shown })
+    }
+
+    async fn patch(&self, _: &str, patch: String, _: &str) -> TwinAnswer<String> {
+        self.patches.lock().unwrap().push(patch);
+        TwinAnswer::Done("2".into())
+    }
+}
+
+/// Devices that are there or not, and remember what they were called with.
+#[derive(Default)]
+pub(crate) struct FakeDevices {
+    /// Not connected.
+    pub(crate) away: std::sync::atomic::AtomicBool,
+    /// Payloads of the calls.
+    pub(crate) calls: Mutex<Vec<Value>>,
+}
+
+#[async_trait]
+impl DevicePort for FakeDevices {
+    async fn invoke(&self, _: &str, _: &str, payload: &Value, _: u32) -> MethodAnswer {
+        self.calls.lock().unwrap().push(payload.clone());
+        if self.away.load(std::sync::atomic::Ordering::SeqCst) {
+            return MethodAnswer::NotOnline;
+        }
+        MethodAnswer::Answered { status: 200, payload: json!({ "stopped": true }) }
+    }
+}

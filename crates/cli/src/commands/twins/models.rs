@@ -1,0 +1,127 @@
+//! `twins model …`.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, bail};
+use serde_json::{Value, json};
+use twinwright_azure::twins::{Model, TwinsClient};
+use twinwright_dtdl::{ModelSet, Rules};
+
+use super::{MOST, client};
+use crate::args::ModelCommand;
+use crate::output::{Output, table};
+
+/// Models that the service takes at a time.
+const AT_A_TIME: usize = 250;
+
+pub(super) async fn run(command: ModelCommand, output: Output) -> anyhow::Result<()> {
+    match command {
+        ModelCommand::Create { files, target } => {
+            let models = documents(&files)?;
+            let client = client(&target)?;
+            let mut ids: Vec<String> = Vec::new();
+            for some in models.chunks(AT_A_TIME) {
+                ids.extend(client.add_models(some).await?.into_iter().map(|model| model.id));
+            }
+            output.result(&ids, || format!("uploaded {}", ids.join(", ")));
+        }
+        ModelCommand::Check { files } => check(&files, output)?,
+        ModelCommand::List { target } => {
+            let models = client(&target)?.list_models(false)?.collect(MOST).await?;
+            let rows: Vec<Value> = models.iter().map(summary).collect();
+            let state = |model: &Model| if model.decommissioned { "decommissioned" } else { "" }.to_owned();
+            let cells =
+                models.iter().map(|model| vec![model.id.clone(), model.uploaded.clone(), state(model)]);
+            output.result(&rows, || table(&["model", "uploaded", ""], &cells.collect::<Vec<_>>()));
+        }
+        ModelCommand::Show { id, target } => {
+            let model = client(&target)?.get_model(&id).await?;
+            let model =
+                model.with_context(|| format!("there is no model {id}; twinwright twins model list"))?;
+            output.result(&model.definition, || {
+                serde_json::to_string_pretty(&model.definition).unwrap_or_default()
+            });
+        }
+        ModelCommand::Delete { id, target } => {
+            if !client(&target)?.delete_model(&id).await? {
+                bail!("there is no model {id}; twinwright twins model list");
+            }
+            output.result(&json!({ "deleted": id }), || format!("deleted {id}"));
+        }
+        ModelCommand::Decommission { id, target } => {
+            client(&target)?.decommission_model(&id).await?;
+            output.result(&json!({ "decommissioned": id }), || format!("no new twins can be made of {id}"));
+        }
+    }
+    Ok(())
+}
+
+fn summary(model: &Model) -> Value {
+    json!({ "id": model.id, "uploadTime": model.uploaded, "decommissioned": model.decommissioned })
+}
+
+/// Names of a model's components, inherited ones included.
+pub(super) async fn components(client: &TwinsClient, model: &str) -> anyhow::Result<Vec<String>> {
+    let needed = client.list_dependencies(model)?.collect(MOST).await?;
+    let documents: Vec<Value> = needed.into_iter().filter_map(|model| model.definition).collect();
+    // What the service holds it has checked; where we cannot read it, its own words about the twin will do.
+    let Ok(set) = ModelSet::new(Rules::DigitalTwins).with(&documents) else { return Ok(Vec::new()) };
+    let resolved = set.resolve(model);
+    Ok(resolved
+        .map(|model| model.components().map(|(name, _)| name.to_owned()).collect())
+        .unwrap_or_default())
+}
+
+/// JSON files of the arguments; folders give every `*.json` below them, in order.
+fn paths(files: &[PathBuf]) -> anyhow::Result<Vec<PathBuf>> {
+    let mut found = Vec::new();
+    for file in files {
+        if !file.is_dir() {
+            found.push(file.clone());
+            continue;
+        }
+        let entries = std::fs::read_dir(file).with_context(|| format!("cannot read {}", file.display()))?;
+        let mut below = entries.map(|entry| entry.map(|e| e.path())).collect::<Result<Vec<_>, _>>()?;
+        below.retain(|path| path.is_dir() || path.extension().is_some_and(|kind| kind == "json"));
+        below.sort();
+        found.extend(paths(&below)?);
+    }
+    Ok(found)
+}
+
+fn read(file: &Path) -> anyhow::Result<String> {
+    let text = std::fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))?;
+    Ok(text.trim_start_matches('\u{feff}').to_owned())
+}
+
+/// Checks files by themselves: nothing is sent.
+fn check(files: &[PathBuf], output: Output) -> anyhow::Result<()> {
+    let models = documents(files)?;
+    let errors = match ModelSet::new(Rules::DigitalTwins).with(&models) {
+        Ok(_) => Vec::new(),
+        Err(errors) => errors,
+    };
+    if errors.is_empty() {
+        output.result(&json!({ "models": models.len() }), || format!("{} models are valid", models.len()));
+        return Ok(());
+    }
+    let texts: Vec<String> = errors.iter().map(ToString::to_string).collect();
+    output.result(&texts, || texts.join("\n"));
+    bail!("{} errors", texts.len())
+}
+
+fn documents(files: &[PathBuf]) -> anyhow::Result<Vec<Value>> {
+    let mut models = Vec::new();
+    for file in paths(files)? {
+        let value =
+            serde_json::from_str(&read(&file)?).with_context(|| format!("{} is not JSON", file.display()))?;
+        match value {
+            Value::Array(list) => models.extend(list),
+            model => models.push(model),
+        }
+    }
+    if models.is_empty() {
+        bail!("no models found: name DTDL files, or a folder that holds *.json");
+    }
+    Ok(models)
+}
