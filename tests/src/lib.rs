@@ -9,12 +9,25 @@ pub mod line;
 
 use std::path::PathBuf;
 
+use anyhow::Context as _;
+
 /// The staged app, or `None` after saying why the test is skipped.
 ///
 /// # Panics
 /// In CI, where nothing may be skipped.
 pub fn staged(variable: &str) -> Option<PathBuf> {
     needed(variable, "stage the app first: cargo xtask test does it")
+}
+
+/// The folder of this package. Asked when it runs: a test may have been compiled in another checkout that shares the
+/// target folder.
+///
+/// # Errors
+/// The test is not run by cargo.
+pub fn package() -> anyhow::Result<PathBuf> {
+    Ok(std::env::var_os("CARGO_MANIFEST_DIR")
+        .context("CARGO_MANIFEST_DIR is not set: run it with cargo")?
+        .into())
 }
 
 /// A path from the environment that a test needs.

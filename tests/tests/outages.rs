@@ -128,7 +128,7 @@ async fn full_disk(app: &Path) -> anyhow::Result<()> {
         }
     });
     let cause = cause.await.context("ingest went on although the disk is full")??;
-    ensure!(cause.contains("No space left"), "the cause is not told: {cause}");
+    ensure!(cause.contains("storage is full"), "the cause is not told: {cause}");
     std::fs::remove_file(&filler)?;
     settled(&line, u64::from(EVENTS), 0).await?;
     shows(&line, EVENTS - 1).await?;

@@ -14,7 +14,7 @@ use twinwright_core::policy::OnCritical;
 use twinwright_core::time::SECOND;
 use twinwright_simulator::{Kind, Machine};
 use twinwright_tests::line::{Line, options};
-use twinwright_tests::staged;
+use twinwright_tests::{package, staged};
 
 /// Programs whose commands the README gives.
 const PROGRAMS: &[&str] = &["cargo", "twinwright", "az", "azd", "func", "cd", "cp", "rm"];
@@ -33,6 +33,10 @@ const ELSEWHERE: &[(&str, &str)] = &[
     ("cp local.settings.example.json", "the staged folder, see cargo xtask package"),
     ("func start", "needs Azure Functions Core Tools"),
 ];
+
+/// A model of one's own.
+const PUMP: &str = r#"{ "@context": "dtmi:dtdl:context;2", "@id": "dtmi:plant:Pump;1", "@type": "Interface",
+    "extends": "dtmi:twinwright:Equipment;1", "contents": [] }"#;
 
 /// Commands in the order of the text: code spans and lines of code blocks that begin with a program's name.
 fn commands(text: &str) -> Vec<String> {
@@ -133,7 +137,7 @@ async fn pending(line: &Line) -> anyhow::Result<String> {
 #[test]
 fn every_command_of_the_readme_works() -> anyhow::Result<()> {
     let Some(app) = staged("TWINWRIGHT_APP") else { return Ok(()) };
-    let readme = Path::new(env!("CARGO_MANIFEST_DIR")).join("../README.md");
+    let readme = package()?.join("../README.md");
     let commands = commands(&std::fs::read_to_string(readme)?);
     for (prefix, _) in ELSEWHERE {
         ensure!(
@@ -144,6 +148,7 @@ fn every_command_of_the_readme_works() -> anyhow::Result<()> {
     let program = program()?;
     let folder = tempfile::tempdir()?;
     write_readings(&folder.path().join("readings.csv"))?;
+    std::fs::write(folder.path().join("pump.json"), PUMP)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     runtime.block_on(async {
         let line = Line::bare(options(&folder.path().join(".twinwright"), &app)?, &[]).await?;

@@ -11,13 +11,13 @@ use tokio::io::{AsyncBufReadExt as _, BufReader};
 use tokio::process::Command;
 use twinwright_cli::args::PortOptions;
 use twinwright_tests::line::{Line, options, until};
-use twinwright_tests::{books, needed, staged};
+use twinwright_tests::{books, needed, package, staged};
 
 const ARM: &str = "robotic-arm-001";
 const HINT: &str = "cargo xtask test installs the SDKs";
 
 fn script(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("sdk").join(name)
+    package().map(|folder| folder.join("sdk").join(name)).unwrap_or_default()
 }
 
 async fn line(app: &Path, folder: &Path) -> anyhow::Result<Line> {

@@ -64,7 +64,7 @@ pub(crate) struct DemoOptions {
   cargo xtask test          everything, as in CI
   cargo xtask test --fast   no tools from pip, npm or apt, no browser, no demonstration
   cargo xtask test --list   the steps
-  cargo xtask test --only build --only package --only demo
+  cargo xtask test --only build,package,demo
 
 With CI=true a step that is skipped counts as failed.")]
 pub(crate) struct TestOptions {
@@ -74,8 +74,8 @@ pub(crate) struct TestOptions {
     /// List the steps and do nothing.
     #[arg(long)]
     pub(crate) list: bool,
-    /// Only this step (may be given again); what it needs of others is not run by itself.
-    #[arg(long, value_name = "STEP")]
+    /// Only these steps, comma-separated; what they need of others is not run by itself.
+    #[arg(long, value_name = "STEPS", value_delimiter = ',')]
     pub(crate) only: Vec<String>,
 }
 
