@@ -39,12 +39,14 @@ fn check(schema: &Schema, value: &Value, path: &str, faults: &mut Vec<Fault>) {
             }
         }
         Schema::Geospatial(shape) => {
-            let named = value
-                .get("type")
-                .and_then(Value::as_str)
-                .is_some_and(|name| name.eq_ignore_ascii_case(shape));
-            if !named || !value.get("coordinates").is_some_and(Value::is_array) {
-                fault(format!("must be a GeoJSON object of type '{shape}' with coordinates"));
+            let named = value.get("type").and_then(Value::as_str) == Some(shape.name());
+            let fits = value.get("coordinates").is_some_and(|list| are_coordinates(list, shape.levels()));
+            if !named || !fits {
+                fault(format!(
+                    "must be a GeoJSON object of type '{}' with numbers in {} levels of arrays as coordinates",
+                    shape.name(),
+                    shape.levels()
+                ));
             }
         }
         Schema::Enum(enumeration) => {
@@ -99,8 +101,14 @@ fn check(schema: &Schema, value: &Value, path: &str, faults: &mut Vec<Fault>) {
             }
             _ => fault(format!("must be an object, and is {}", kind_of(value))),
         },
-        // Resolution has replaced all of them; a set built by hand must not be let through unchecked.
-        Schema::Reference(id) => fault(format!("has the unresolved schema '{id}'")),
+    }
+}
+
+fn are_coordinates(value: &Value, levels: usize) -> bool {
+    match value {
+        Value::Array(list) if levels > 0 => list.iter().all(|entry| are_coordinates(entry, levels - 1)),
+        Value::Number(_) => levels == 0,
+        _ => false,
     }
 }
 
