@@ -45,7 +45,7 @@ pub use model_set::{Loaded, ModelSet, ResolvedContent, ResolvedInterface};
 pub use options::{Options, Rules, UndefinedExtensions};
 pub use source::{Location, Source};
 pub use twin::{validate_patch, validate_relationship, validate_twin};
-pub use value::{Fault, validate_value};
+pub use value::{Fault, validate_text, validate_value};
 
 /// Parses and links documents by the rules of the language alone.
 pub fn parse(documents: &[serde_json::Value]) -> Result<ModelSet, Vec<ModelError>> {

@@ -38,6 +38,8 @@ pub struct Options {
     pub tolerate_in_sources: bool,
     /// Forgives the same in models that the resolver fetched.
     pub tolerate_in_resolved: bool,
+    /// Stops at the first source with errors, as the official parser does; otherwise the errors of all sources are reported.
+    pub stop_at_faulty_source: bool,
     /// Most errors that one call reports.
     pub most_errors: usize,
     /// Longest source in bytes. The language limits an interface of v3 to 1 MiB; a source may hold many.
@@ -54,6 +56,7 @@ impl Default for Options {
             newest: Language::V3,
             tolerate_in_sources: false,
             tolerate_in_resolved: false,
+            stop_at_faulty_source: false,
             most_errors: 100,
             longest_source: 64 << 20,
             most_rounds: 1_000,

@@ -31,9 +31,7 @@ pub(crate) fn run(
     let mut graph = Graph::default();
     let mut faults = Faults::new(options.most_errors);
     let mut parser = Parser::new(options, &mut graph, &mut faults);
-    for source in sources {
-        parser.source(source, options.tolerate_in_sources);
-    }
+    parser.sources(sources, options.tolerate_in_sources);
     for element in graph.fresh_elements().filter(|element| occupied(&element.id)) {
         let at = element.site.as_ref().map(|site| crate::graph::point(site.document, site.object.id_at));
         faults.push(Fault::new("modelExists").element(&element.id).at(at));
@@ -58,9 +56,7 @@ pub(crate) fn run(
         rounds += 1;
         let fetched = if rounds <= options.most_rounds { resolver(&wanted) } else { None };
         let mut parser = Parser::new(options, &mut graph, &mut faults);
-        for source in fetched.unwrap_or_default() {
-            parser.source(source, options.tolerate_in_resolved);
-        }
+        parser.sources(fetched.unwrap_or_default(), options.tolerate_in_resolved);
         for (id, places) in &missing {
             if graph.get(id).is_none() && !faults.any_but_unresolved() {
                 for (from, property, at) in places {

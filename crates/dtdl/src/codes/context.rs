@@ -40,19 +40,19 @@ pub(super) const CODES: &[Code] = &[
     code(
         "termDefinitionNotStringOrObject",
         Context,
-        "@context defines the term '{value}' by something that is neither a text nor an object",
+        "@context defines the term '{more}' by something that is neither a text nor an object",
         "remove the definition: only identifiers of contexts are allowed",
     ),
     code(
         "termDefinitionIdPropertyNotString",
         Context,
-        "@context defines the term '{value}' by an object whose @id is no text",
+        "@context defines the term '{more}' by an object whose @id is no text",
         "remove the definition: only identifiers of contexts are allowed",
     ),
     code(
         "termDefinitionMissingIdProperty",
         Context,
-        "@context defines the term '{value}' by an object without @id",
+        "@context defines the term '{more}' by an object without @id",
         "remove the definition: only identifiers of contexts are allowed",
     ),
     code("notJsonObject", Shape, "a model must be a JSON object", "write an object with @context, @id and @type"),

@@ -317,7 +317,7 @@ impl Reader<'_> {
     fn definition(&mut self, term: &str) -> Outcome<()> {
         let node_start = self.cursor.here();
         let fault = |reader: &Self, code, at| {
-            Err(Box::new(Fault::new(code).value(term).at(reader.span(at, at))))
+            Err(Box::new(Fault::new(code).transformation(term).at(reader.span(at, at))))
         };
         match self.cursor.peek() {
             Some(b'n' | b'"') => self.node().map(|_| ()),

@@ -62,8 +62,17 @@ impl<'a> Parser<'a> {
         Self { options, graph, faults, document: 0, tolerate: false }
     }
 
-    /// Parses one source; its faults do not keep the next one from being parsed.
-    pub(crate) fn source(&mut self, source: Source, tolerate: bool) {
+    /// Parses sources; unless the options say otherwise, the faults of one do not keep the next one from being parsed.
+    pub(crate) fn sources(&mut self, sources: Vec<Source>, tolerate: bool) {
+        for source in sources {
+            if self.options.stop_at_faulty_source && self.faults.any() {
+                return;
+            }
+            self.source(source, tolerate);
+        }
+    }
+
+    fn source(&mut self, source: Source, tolerate: bool) {
         self.document = offset(self.graph.documents.len());
         self.tolerate = tolerate;
         let length = source.text.len();
@@ -82,7 +91,9 @@ impl<'a> Parser<'a> {
             Ok(values) => {
                 for node in &values.list {
                     // The fault that stopped a model is noted; the next model may still be looked at.
-                    let _stopped: Result<(), Stop> = self.root(node);
+                    if self.root(node).is_err() && self.options.stop_at_faulty_source {
+                        break;
+                    }
                 }
             }
         }
