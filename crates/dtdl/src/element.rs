@@ -48,7 +48,7 @@ pub struct Interface {
     /// Interfaces that it inherits from, as written.
     pub extends: Vec<Dtmi>,
     /// Its own contents by name, in the order of the document.
-    pub contents: IndexMap<String, Content>,
+    pub contents: IndexMap<String, Arc<Content>>,
     /// The schemas that it defines for use by several contents, by identifier.
     pub schemas: IndexMap<Dtmi, Arc<Schema>>,
 }

@@ -225,7 +225,7 @@ pub(crate) struct Graph {
     pub(crate) demands: Vec<Demanded>,
     /// Elements of this call, in the order of the text; all others were accepted before.
     pub(crate) fresh: Vec<Id>,
-    /// For each element that user wrote: which elements hold it, under which property.
+    /// For each element with supplemental types: which elements hold it, under which property.
     pub(crate) parents: IndexMap<Id, Vec<(Id, String)>>,
     /// Contents of an interface by name, inherited ones included.
     pub(crate) contents: HashMap<Id, IndexMap<String, Id>>,

@@ -45,7 +45,7 @@ pub(crate) fn unresolved(
 pub(crate) fn link(graph: &mut Graph, faults: &mut Faults) {
     let links = std::mem::take(&mut graph.links);
     for link in &links {
-        let to: Id = metamodel().resolve(&link.to).into();
+        let to = metamodel().resolve_id(&link.to);
         if fits(graph, faults, link, &to) {
             file(graph, faults, link, to);
         }
@@ -88,14 +88,12 @@ fn fits(graph: &Graph, faults: &mut Faults, link: &Link, to: &Id) -> bool {
         };
         faults.push(fault("wrongParent").value(relation).restriction(&**parent));
     }
-    if link.named && target.name().is_none() {
-        faults.push(fault("missingDictKeyPropertyValue").value("name").also(target.span()));
-    }
     true
 }
 
 fn file(graph: &mut Graph, faults: &mut Faults, link: &Link, to: Id) {
-    if !metamodel().is_reserved(&to) {
+    // Only supplemental types ask who holds an element.
+    if graph.elements.get(&to).is_some_and(|target| !target.supplemental.is_empty()) {
         let parents = graph.parents.entry(Arc::clone(&to)).or_default();
         parents.push((Arc::clone(&link.from), link.property.full().to_owned()));
     }

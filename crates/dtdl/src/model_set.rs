@@ -1,6 +1,6 @@
 //! A set of models that fit together, and what each has through inheritance.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use indexmap::{IndexMap, IndexSet};
@@ -206,82 +206,33 @@ impl ModelSet {
 
     fn publish(&self, mut graph: Graph) -> Loaded {
         let warnings = self.warnings(&mut graph);
-        let mut partitions: IndexMap<Id, IndexMap<Id, Arc<Element>>> = IndexMap::new();
-        let fresh: Vec<Arc<Element>> = graph.fresh_elements().cloned().collect();
-        for element in fresh.iter().filter(|element| element.class.is_interface()) {
-            // The interface stands first among its elements.
-            let entry = partitions.entry(Arc::clone(&element.id)).or_default();
-            entry.insert(Arc::clone(&element.id), stored(element));
-        }
-        for element in fresh.iter().filter(|element| !element.class.is_interface()) {
-            if let Some(partition) = element.defined_in.as_ref().and_then(|id| partitions.get_mut(id)) {
-                partition.insert(Arc::clone(&element.id), stored(element));
-            }
-        }
-        let graph = &graph;
-        let mut publisher = Publisher::new(|id: &str| graph.get(id));
-        let mut built: HashMap<Id, (Arc<Interface>, HashMap<String, ResolvedContent>)> = HashMap::new();
-        for id in partitions.keys() {
-            let Some(interface) = graph.get(id).and_then(|element| publisher.interface(element)) else { continue };
-            let origin = interface.id.clone();
-            let contents = interface.contents.iter().map(|(name, content)| {
-                let content = Arc::new(content.clone());
-                (name.clone(), ResolvedContent { origin: origin.clone(), content })
-            });
-            let contents = contents.collect();
-            built.insert(Arc::clone(id), (Arc::new(interface), contents));
-        }
+        let interfaces = interfaces(&graph);
+        let built: IndexMap<Id, Arc<Interface>> = {
+            let mut publisher = Publisher::new(|id: &str| graph.get(id));
+            let one = |id: &Id| Some((Arc::clone(id), Arc::new(publisher.interface(graph.get(id)?)?)));
+            interfaces.iter().filter_map(one).collect()
+        };
+        let ancestors: Vec<IndexSet<Dtmi>> = built.keys().map(|id| ancestors(&graph, id)).collect();
+        let mut partitions = partitions(graph);
         let mut models = self.models.clone();
-        let mut added = Vec::new();
-        let mut texts: Vec<(&Id, IndexMap<Id, Arc<Element>>)> = partitions.iter().map(|(id, list)| (id, list.clone())).collect();
-        // Interfaces written inside others are parsed before them: the order of the text is that of their places.
-        texts.sort_by_key(|(id, _)| {
-            let site = graph.get(id).and_then(|element| element.site.as_ref());
-            site.map(|site| (site.document, site.object.start))
-        });
-        for (id, elements) in texts {
-            let Some((interface, own)) = built.get(id) else { continue };
-            let ancestors = self.ancestors(graph, id);
+        let mut added = Vec::with_capacity(built.len());
+        for ((id, interface), ancestors) in built.iter().zip(ancestors) {
             let mut contents = IndexMap::new();
             for ancestor in ancestors.iter().rev() {
-                let inherited = match built.get(ancestor.as_str()) {
-                    Some((_, contents)) => ordered(graph, ancestor, contents),
-                    None => self.models.get(ancestor).map_or_else(Vec::new, |model| {
-                        let own = model.contents.iter().filter(|(_, content)| content.origin == *ancestor);
-                        own.map(|(name, content)| (name.clone(), content.clone())).collect()
-                    }),
-                };
-                contents.extend(inherited);
+                let inherited =
+                    built.get(ancestor.as_str()).or_else(|| self.models.get(ancestor).map(|model| &model.interface));
+                contents.extend(inherited.into_iter().flat_map(own));
             }
-            contents.extend(ordered(graph, &interface.id, own));
-            let resolved = ResolvedInterface {
-                interface: Arc::clone(interface),
-                ancestors,
-                contents,
-                elements: Arc::new(elements),
-            };
+            contents.extend(own(interface));
+            let elements = Arc::new(partitions.remove(id).unwrap_or_default());
+            let interface = Arc::clone(interface);
             added.push(interface.id.clone());
-            models.insert(interface.id.clone(), Arc::new(resolved));
+            models.insert(
+                interface.id.clone(),
+                Arc::new(ResolvedInterface { interface, ancestors, contents, elements }),
+            );
         }
         Loaded { models: Self { options: self.options.clone(), models }, added, warnings }
-    }
-
-    /// All interfaces above one, the nearest first.
-    fn ancestors(&self, graph: &Graph, id: &str) -> IndexSet<Dtmi> {
-        let mut found: IndexSet<Dtmi> = IndexSet::new();
-        let mut open: Vec<Id> = graph.get(id).map_or_else(Vec::new, |element| element.all("extends").cloned().collect());
-        open.reverse();
-        while let Some(next) = open.pop() {
-            let Some(name) = dtmi(&next) else { continue };
-            if !found.insert(name) {
-                continue;
-            }
-            if let Some(element) = graph.get(&next) {
-                let above: Vec<Id> = element.all("extends").cloned().collect();
-                open.extend(above.into_iter().rev());
-            }
-        }
-        found
     }
 
     /// What the service accepts and has no use for.
@@ -383,21 +334,57 @@ fn needs(interface: &Interface) -> impl Iterator<Item = &Dtmi> {
     interface.extends.iter().chain(components)
 }
 
-/// Own contents in the order of the text.
-fn ordered(
-    graph: &Graph,
-    id: &Dtmi,
-    contents: &HashMap<String, ResolvedContent>,
-) -> Vec<(String, ResolvedContent)> {
-    let names = graph.get(id.as_str()).map_or_else(Vec::new, |element| {
-        element.all("contents").filter_map(|id| graph.get(id)).filter_map(|content| content.name()).collect()
-    });
-    names.into_iter().filter_map(|name| Some((name.to_owned(), contents.get(name)?.clone()))).collect()
+/// The new interfaces in the order of the text; those written inside others were parsed before them.
+fn interfaces(graph: &Graph) -> Vec<Id> {
+    let mut found: Vec<&Arc<Element>> =
+        graph.fresh_elements().filter(|element| element.class.is_interface()).collect();
+    found.sort_by_key(|element| element.site.as_ref().map(|site| (site.document, site.object.start)));
+    found.into_iter().map(|element| Arc::clone(&element.id)).collect()
 }
 
-/// An element without its source.
-fn stored(element: &Arc<Element>) -> Arc<Element> {
-    let mut element = (**element).clone();
-    element.site = None;
-    Arc::new(element)
+/// All interfaces above one, the nearest first.
+fn ancestors(graph: &Graph, id: &str) -> IndexSet<Dtmi> {
+    let above = |id: &str| -> Vec<&Id> {
+        let mut above: Vec<&Id> = graph.get(id).map_or_else(Vec::new, |element| element.all("extends").collect());
+        above.reverse();
+        above
+    };
+    let mut found: IndexSet<Dtmi> = IndexSet::new();
+    let mut open = above(id);
+    while let Some(next) = open.pop() {
+        if dtmi(next).is_some_and(|name| found.insert(name)) {
+            open.extend(above(next));
+        }
+    }
+    found
+}
+
+/// The new elements by interface, each interface first among its own, without their texts.
+fn partitions(graph: Graph) -> HashMap<Id, IndexMap<Id, Arc<Element>>> {
+    let fresh: HashSet<Id> = graph.fresh.into_iter().collect();
+    let mut partitions: HashMap<Id, IndexMap<Id, Arc<Element>>> = HashMap::new();
+    let mut inner = Vec::new();
+    for (id, element) in graph.elements.into_iter().filter(|(id, _)| fresh.contains(id)) {
+        let mut element = Arc::unwrap_or_clone(element);
+        element.site = None;
+        if element.class.is_interface() {
+            partitions.entry(Arc::clone(&id)).or_default().insert(id, Arc::new(element));
+        } else {
+            inner.push(element);
+        }
+    }
+    for element in inner {
+        if let Some(partition) = element.defined_in.as_ref().and_then(|id| partitions.get_mut(id)) {
+            partition.insert(Arc::clone(&element.id), Arc::new(element));
+        }
+    }
+    partitions
+}
+
+/// Own contents with their origin.
+fn own(interface: &Arc<Interface>) -> impl Iterator<Item = (String, ResolvedContent)> {
+    interface.contents.iter().map(|(name, content)| {
+        let resolved = ResolvedContent { origin: interface.id.clone(), content: Arc::clone(content) };
+        (name.clone(), resolved)
+    })
 }

@@ -35,7 +35,7 @@ impl<'e, F: Fn(&str) -> Option<&'e Arc<Element>>> Publisher<F> {
         let mut contents = IndexMap::new();
         for id in element.all("contents") {
             if let Some(content) = (self.find)(id).and_then(|content| self.content(content)) {
-                contents.insert(content.name.clone(), content);
+                contents.insert(content.name.clone(), Arc::new(content));
             }
         }
         let mut schemas = IndexMap::new();

@@ -26,7 +26,11 @@ fn parents(element: &Element) -> Vec<&Id> {
 pub(super) fn inherit(graph: &mut Graph, faults: &mut Faults) {
     let interfaces: Vec<Id> =
         graph.elements.values().filter(|element| element.class.is_interface()).map(|element| Arc::clone(&element.id)).collect();
-    let fresh: HashSet<Id> = graph.fresh.iter().cloned().collect();
+    let fresh: HashSet<Id> = graph
+        .fresh_elements()
+        .filter(|element| element.class.is_interface())
+        .map(|element| Arc::clone(&element.id))
+        .collect();
     let walk = walk::walk(graph, &interfaces, parents);
     let circular = circles(graph, &walk);
     for id in interfaces.iter().filter(|id| circular.contains(*id) && fresh.contains(*id)) {
@@ -64,9 +68,12 @@ pub(super) fn inherit(graph: &mut Graph, faults: &mut Faults) {
         imports.push((Arc::clone(id), all.clone()));
         above.insert(id, all);
     }
-    let own = graph.contents.clone();
-    for (id, above) in imports {
-        import(graph, faults, &own, &id, &above, fresh.contains(&id));
+    let own = std::mem::take(&mut graph.contents);
+    for (id, above) in imports.iter().filter(|(_, above)| !above.is_empty()) {
+        import(graph, faults, &own, id, above, fresh.contains(id));
+    }
+    for (id, contents) in own {
+        graph.contents.entry(id).or_insert(contents);
     }
 }
 
@@ -147,7 +154,8 @@ fn import(
                 }
                 None => {
                     contents.insert(name.clone(), Arc::clone(content));
-                    if fresh {
+                    let typed = graph.get(content).is_some_and(|content| !content.supplemental.is_empty());
+                    if fresh && typed {
                         let parents = graph.parents.entry(Arc::clone(content)).or_default();
                         parents.push((Arc::clone(id), "contents".to_owned()));
                     }

@@ -81,6 +81,10 @@ pub(super) fn excluded(graph: &Graph, faults: &mut Faults) {
     let properties: Vec<&Arc<Element>> = graph
         .fresh_elements()
         .filter(|element| element.class == Class::Property && element.version == 2)
+        .filter(|element| {
+            let schema = element.one("schema").and_then(|id| graph.get(id));
+            schema.is_some_and(|schema| schema.class.is_complex())
+        })
         .collect();
     let order =
         walk::walk(graph, properties.iter().map(|element| &element.id), |element| element.refs.iter().map(|(_, id)| id).collect())
@@ -120,6 +124,10 @@ fn exclude(faults: &mut Faults, outer: &Element, inner: &Element, properties: &s
         .related(Arc::clone(&inner.id))
         .property(properties)
         .restriction(kind)
-        .kind(outer.class.name());
+        .kind(outer.class.name())
+        .transformation(match inner.class {
+            Class::Array => "use an object or a map, or write the model in DTDL v3",
+            _ => "one level is allowed: move the inner component up",
+        });
     faults.push(fault.at(outer.span()).also(inner.span()));
 }

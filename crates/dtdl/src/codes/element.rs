@@ -100,7 +100,6 @@ pub(super) const CODES: &[Code] = &[
     ),
     code("missingLiteralProperty", Property, "'{property}' is missing", "add it"),
     code("missingObjectProperty", Property, "'{property}' is missing", "add it"),
-    code("missingIdentifierProperty", Property, "'{property}' is missing", "add it"),
     code("missingSupplementalLiteralProperty", Property, "'{property}' is missing", "add it: the type '{kind}' needs it"),
     code("missingSupplementalObjectProperty", Property, "'{property}' is missing", "add it: the type '{kind}' needs it"),
     code(
@@ -148,10 +147,4 @@ pub(super) const CODES: &[Code] = &[
     code("identifierNotString", Identifier, "the value of '{property}' is no text", "write a {kind}"),
     code("identifierNotDtmi", Identifier, "'{value}' under '{property}' is no {kind}", "write it as in dtmi:example:Pump;1"),
     code("identifierNotUri", Identifier, "'{value}' under '{property}' is no {kind}", "write a known term, a DTMI or another IRI"),
-    code(
-        "identifierInvalid",
-        Identifier,
-        "'{value}' under '{property}' is no identifier of this version of DTDL",
-        "give it a whole number as version, as in ;1",
-    ),
 ];

@@ -58,12 +58,6 @@ pub(super) const CODES: &[Code] = &[
         "refer to an element of one of these versions: {restriction}",
     ),
     code("wrongParent", Reference, "'{related}' does not fit '{property}'", "choose a child of {restriction}"),
-    code(
-        "missingDictKeyPropertyValue",
-        Property,
-        "'{related}' under '{property}' has no '{value}'",
-        "add it: siblings are told apart by it",
-    ),
     code("notRequiredType", Type, "'{related}' does not fit '{property}'", "its type must be {kind}"),
     code("notRequiredValue", Property, "'{related}' does not fit '{property}'", "use {restriction}"),
     code(
@@ -119,7 +113,7 @@ pub(super) const CODES: &[Code] = &[
         "excludedType",
         Depth,
         "a {kind} holds the {restriction} '{related}' by way of {property}, which is not allowed",
-        "take it out; for an array in a property, write the model in DTDL v3",
+        "{more}",
     ),
     code(
         "partitionTooLarge",

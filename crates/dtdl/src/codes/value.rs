@@ -52,7 +52,6 @@ pub(super) const CODES: &[Code] = &[
     code("valueBelowRange", Limit, "'{property}' is {value}", "choose a number in {restriction}"),
     code("valueAboveRange", Limit, "'{property}' is {value}", "choose a number in {restriction}"),
     code("valueBelowMin", Limit, "'{property}' is {value}", "choose {restriction} or more"),
-    code("valueAboveMax", Limit, "'{property}' is {value}", "choose {restriction} or less"),
     code(
         "langTagValueInLangMap",
         Property,

@@ -154,6 +154,11 @@ impl Metamodel {
         self.aliases.get(id).map_or(id, |id| id)
     }
 
+    /// As [`Metamodel::resolve`], without a copy of the text.
+    pub(crate) fn resolve_id(&self, id: &Arc<str>) -> Arc<str> {
+        Arc::clone(self.aliases.get(id).unwrap_or(id))
+    }
+
     /// True for identifiers that only the language or its extensions define.
     pub(crate) fn is_reserved(&self, id: &str) -> bool {
         self.reserved.iter().any(|prefix| id.starts_with(prefix))

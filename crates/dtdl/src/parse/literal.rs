@@ -1,13 +1,11 @@
 //! Plain values: as JSON has them, or as a value object with `@value`.
 
-use std::sync::Arc;
-
 use super::Parser;
 use crate::fault::Fault;
 use crate::graph::{Id, Literal};
 use crate::jsonld::{Node, Object, Property, Value};
 use crate::meta::pattern::{Pattern, is_plain_duration};
-use crate::scope::{Iri, Scope, is_reference};
+use crate::scope::{Iri, Scope};
 
 const XSD: &str = "http://www.w3.org/2001/XMLSchema#";
 
@@ -167,7 +165,6 @@ impl Parser<'_> {
             (Some(least), Some(most)) if number < least => ("valueBelowRange", format!("[{least}, {most}]")),
             (Some(least), Some(most)) if number > most => ("valueAboveRange", format!("[{least}, {most}]")),
             (Some(least), None) if number < least => ("valueBelowMin", least.to_string()),
-            (None, Some(most)) if number > most => ("valueAboveMax", most.to_string()),
             _ => return Some(number),
         };
         let at = self.node_span(node);
@@ -367,13 +364,7 @@ impl Parser<'_> {
     /// The target of a relationship.
     pub(super) fn target(&mut self, id: &Id, name: &str, property: &Property, scope: &Scope) -> Option<Id> {
         match self.iri(id, name, property, scope, false, true)? {
-            Iri::Dtmi(target) if is_reference(&target, scope.version()) => Some(target),
-            Iri::Dtmi(target) => {
-                let at = self.values_span(property);
-                let fault = Fault::new("identifierInvalid").element(id).property(name).value(&*target);
-                self.faults.push(fault.at(at));
-                None
-            }
+            Iri::Dtmi(target) => Some(target),
             Iri::Other(_) => None,
         }
     }
@@ -417,10 +408,7 @@ impl Parser<'_> {
             let code = if dtmi { "identifierNotDtmi" } else { "identifierNotUri" };
             self.faults.push(fault(code).kind(kind).value(text).at(at));
         }
-        iri.map(|iri| match iri {
-            Iri::Dtmi(id) => Iri::Dtmi(Arc::clone(&id)),
-            other => other,
-        })
+        iri
     }
 }
 

