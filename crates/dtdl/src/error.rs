@@ -93,7 +93,13 @@ impl ModelError {
         crate::render::render(self, source_name, text)
     }
 
-    pub(crate) fn new(fault: Fault, model: String, path: String, at: Option<Location>, also: Option<Location>) -> Self {
+    pub(crate) fn new(
+        fault: Fault,
+        model: String,
+        path: String,
+        at: Option<Location>,
+        also: Option<Location>,
+    ) -> Self {
         let code = codes::find(fault.code);
         // A test looks at every code in use: one without words does not get this far.
         let (kind, prefix) = code.map_or((ErrorKind::Shape, OFFICIAL), |code| {

@@ -116,10 +116,7 @@ impl Element {
             .strip_prefix("dtmi:dtdl:class:")
             .map(|rest| rest.split(';').next().unwrap_or(rest))
             .is_some_and(|name| self.class.is_a(name));
-        class
-            || self
-                .supplemental_types()
-                .any(|own| metamodel().line(own).any(|above| &*above.id == kind))
+        class || self.supplemental_types().any(|own| metamodel().line(own).any(|above| &*above.id == kind))
     }
 
     pub(crate) fn span(&self) -> Option<Span> {
@@ -142,9 +139,9 @@ impl Element {
     /// The property as written: by its term or, failing that, by its identifier.
     pub(crate) fn written(&self, name: &str) -> Option<&Property> {
         let object = &self.site.as_ref()?.object;
-        object.property(name).or_else(|| {
-            object.properties.iter().find(|property| metamodel().term(&property.name) == name)
-        })
+        object
+            .property(name)
+            .or_else(|| object.properties.iter().find(|property| metamodel().term(&property.name) == name))
     }
 }
 

@@ -160,9 +160,7 @@ pub(crate) fn demands(graph: &Graph, faults: &mut Faults) {
             Demand::Kind(kind) if !target.is_a(kind) => {
                 faults.push(fault("notRequiredType").kind(metamodel().term(kind)));
             }
-            Demand::Table(Constraint::Types { types, .. })
-                if !types.iter().any(|kind| target.is_a(kind)) =>
-            {
+            Demand::Table(Constraint::Types { types, .. }) if !types.iter().any(|kind| target.is_a(kind)) => {
                 faults.push(fault("notRequiredType").kind(names(types)));
             }
             Demand::Table(Constraint::Values { values, .. }) if !values.iter().any(|id| **id == *to) => {

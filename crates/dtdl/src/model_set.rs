@@ -219,8 +219,9 @@ impl ModelSet {
         for ((id, interface), ancestors) in built.iter().zip(ancestors) {
             let mut contents = IndexMap::new();
             for ancestor in ancestors.iter().rev() {
-                let inherited =
-                    built.get(ancestor.as_str()).or_else(|| self.models.get(ancestor).map(|model| &model.interface));
+                let inherited = built
+                    .get(ancestor.as_str())
+                    .or_else(|| self.models.get(ancestor).map(|model| &model.interface));
                 contents.extend(inherited.into_iter().flat_map(own));
             }
             contents.extend(own(interface));
@@ -273,9 +274,8 @@ impl ModelSet {
     /// identifier that its author gave or that was made from its place. Fields and values of maps stand for their schemas.
     pub fn schema(&self, id: &str) -> Option<Arc<Schema>> {
         let holder = self.models.values().find(|model| model.elements.contains_key(id));
-        let find = |id: &str| {
-            holder.and_then(|model| model.elements.get(id)).or_else(|| metamodel().element(id))
-        };
+        let find =
+            |id: &str| holder.and_then(|model| model.elements.get(id)).or_else(|| metamodel().element(id));
         Publisher::new(find).schema(id)
     }
 
@@ -345,7 +345,8 @@ fn interfaces(graph: &Graph) -> Vec<Id> {
 /// All interfaces above one, the nearest first.
 fn ancestors(graph: &Graph, id: &str) -> IndexSet<Dtmi> {
     let above = |id: &str| -> Vec<&Id> {
-        let mut above: Vec<&Id> = graph.get(id).map_or_else(Vec::new, |element| element.all("extends").collect());
+        let mut above: Vec<&Id> =
+            graph.get(id).map_or_else(Vec::new, |element| element.all("extends").collect());
         above.reverse();
         above
     };

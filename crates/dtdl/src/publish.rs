@@ -7,8 +7,8 @@ use indexmap::IndexMap;
 
 use crate::dtmi::Dtmi;
 use crate::element::{
-    Content, ContentKind, Description, EnumSchema, EnumValues, Field, Interface, Language, Localised, Primitive,
-    Property, Relationship, Schema, Shape,
+    Content, ContentKind, Description, EnumSchema, EnumValues, Field, Interface, Language, Localised,
+    Primitive, Property, Relationship, Schema, Shape,
 };
 use crate::graph::{Element, Extra, Id, Literal};
 use crate::link::short;
@@ -142,7 +142,9 @@ impl<'e, F: Fn(&str) -> Option<&'e Arc<Element>>> Publisher<F> {
                 let integers = part("valueSchema").is_some_and(|schema| schema.class == Class::Integer);
                 Schema::Enum(EnumSchema { values: self.values(element, integers) })
             }
-            Class::MapValue | Class::Field => return self.schema(element.one("schema")?).map(|schema| (*schema).clone()),
+            Class::MapValue | Class::Field => {
+                return self.schema(element.one("schema")?).map(|schema| (*schema).clone());
+            }
             class => Schema::Primitive(Primitive::from_term(term_of(class)?)?),
         })
     }

@@ -16,7 +16,9 @@ pub(crate) fn render(error: &ModelError, source_name: &str, text: &str) -> Strin
             out.push_str(&format!("{edge} |\n{} | {line}\n", at.line));
             out.push_str(&format!("{edge} | {}{}\n", " ".repeat(before), "^".repeat(width)));
         }
-        if let Some(also) = error.also.as_ref().filter(|also| also.source == at.source && also.line != at.line) {
+        if let Some(also) =
+            error.also.as_ref().filter(|also| also.source == at.source && also.line != at.line)
+        {
             out.push_str(&format!("{edge} = see also line {}\n", also.line));
         } else if let Some(also) = error.also.as_ref().filter(|also| also.source != at.source) {
             out.push_str(&format!("{edge} = see also {}:{}\n", also.source, also.line));
@@ -40,7 +42,7 @@ fn excerpt(at: &Location, text: &str) -> Option<(String, usize, usize)> {
     let column = text[start..at.start].chars().count();
     let width = token(rest).clamp(1, WIDEST);
     // Tabs take one place, so that the mark stands right; a long line is cut around the place.
-    let skip = if column > WIDEST / 2 { column - WIDEST / 2 } else { 0 };
+    let skip = column.saturating_sub(WIDEST / 2);
     let shown: String = line
         .chars()
         .skip(skip)
@@ -65,7 +67,9 @@ fn token(text: &str) -> usize {
             inner.count() + 2
         }
         Some(first) if first.is_alphanumeric() || first == '-' => {
-            1 + letters.take_while(|letter| letter.is_alphanumeric() || matches!(letter, '.' | '+' | '-')).count()
+            1 + letters
+                .take_while(|letter| letter.is_alphanumeric() || matches!(letter, '.' | '+' | '-'))
+                .count()
         }
         _ => 1,
     }

@@ -145,9 +145,7 @@ fn is_system_segment(text: &str) -> bool {
     } else {
         rest.bytes().next().is_some_and(|byte| byte.is_ascii_alphabetic())
     };
-    start
-        && rest.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
-        && !rest.ends_with('_')
+    start && rest.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_') && !rest.ends_with('_')
 }
 
 struct Reader<'a> {
@@ -175,9 +173,7 @@ impl Reader<'_> {
             preface.extend(self.extension(part, WITH_LANGUAGE.2)?);
         }
         let is_language = |part: &ContextPart| {
-            id(part).is_some_and(|id| {
-                id.strip_prefix(LANGUAGE).is_some_and(|rest| rest.starts_with(';'))
-            })
+            id(part).is_some_and(|id| id.strip_prefix(LANGUAGE).is_some_and(|rest| rest.starts_with(';')))
         };
         while let Some(part) = parts.next_if(|part| is_language(part)) {
             self.language(part)?;
@@ -190,10 +186,7 @@ impl Reader<'_> {
         let version = self.scope.version();
         let rest: Vec<&ContextPart> = parts.collect();
         if let Some(last @ ContextPart::Local { .. }) = rest.last().copied().or(first) {
-            return self.quit(
-                Fault::new("disallowedLocalContext").restriction(version.to_string()),
-                last,
-            );
+            return self.quit(Fault::new("disallowedLocalContext").restriction(version.to_string()), last);
         }
         for context in preface {
             self.add(context);
@@ -225,10 +218,7 @@ impl Reader<'_> {
             return self.quit(fault("invalidContextFragment"), part);
         }
         if !id.fragment.is_empty() && id.major != 4 {
-            return self.quit(
-                fault("disallowedContextFragment").restriction(id.major.to_string()),
-                part,
-            );
+            return self.quit(fault("disallowedContextFragment").restriction(id.major.to_string()), part);
         }
         if id.major == 0 {
             return self.quit(fault("missingContextVersion"), part);
@@ -246,10 +236,8 @@ impl Reader<'_> {
         }
         let version = u8::try_from(id.major).unwrap_or(0);
         if !is_reference(text, version) {
-            return self.quit(
-                fault("invalidContextSpecifierForVersion").restriction(version.to_string()),
-                part,
-            );
+            return self
+                .quit(fault("invalidContextSpecifierForVersion").restriction(version.to_string()), part);
         }
         self.scope.language = Some(context);
         let (start, end) = part.range();
@@ -273,10 +261,8 @@ impl Reader<'_> {
             return self.quit(fault("invalidContextSpecifier"), part);
         };
         if !is_reference(text, version) {
-            return self.quit(
-                fault("invalidContextSpecifierForVersion").restriction(version.to_string()),
-                part,
-            );
+            return self
+                .quit(fault("invalidContextSpecifierForVersion").restriction(version.to_string()), part);
         }
         if id.major == 0 {
             return self.quit(fault("missingContextVersion"), part);
@@ -295,8 +281,7 @@ impl Reader<'_> {
             Some(context) => Ok(Some(context)),
             None if open => Ok(None),
             None => {
-                let versions: Vec<String> =
-                    known.iter().map(|context| context.major.to_string()).collect();
+                let versions: Vec<String> = known.iter().map(|context| context.major.to_string()).collect();
                 self.quit(fault("unresolvableContextVersion").restriction(versions.join(", ")), part)
             }
         }

@@ -82,7 +82,11 @@ fn report(graph: &mut Graph, faults: Faults) -> Vec<ModelError> {
     faults.list.into_iter().map(|fault| describe(graph, &roots, fault)).collect()
 }
 
-pub(crate) fn describe(graph: &mut Graph, roots: &HashMap<u32, Vec<Arc<Object>>>, fault: Fault) -> ModelError {
+pub(crate) fn describe(
+    graph: &mut Graph,
+    roots: &HashMap<u32, Vec<Arc<Object>>>,
+    fault: Fault,
+) -> ModelError {
     let root = fault.at.and_then(|span| {
         let list = roots.get(&span.document)?;
         list.iter().find(|root| root.start <= span.start && span.start <= root.end)

@@ -19,7 +19,10 @@ pub fn validate_twin(models: &ModelSet, twin: &Map<String, Value>) -> Vec<Fault>
         return vec![fault("/$metadata/$model", "is missing: name the model, as in \"dtmi:example:Pump;1\"")];
     };
     let Some(interface) = models.resolve(model) else {
-        return vec![fault("/$metadata/$model", &format!("names the model '{model}', which does not exist: create it first"))];
+        return vec![fault(
+            "/$metadata/$model",
+            &format!("names the model '{model}', which does not exist: create it first"),
+        )];
     };
     let mut faults = Vec::new();
     container(interface, twin, "", true, &mut faults);
@@ -27,13 +30,19 @@ pub fn validate_twin(models: &ModelSet, twin: &Map<String, Value>) -> Vec<Fault>
         let path = format!("/{name}");
         match (twin.get(name), models.resolve(id.as_str())) {
             (None, _) => {
-                faults.push(fault(&path, "is missing: every component must be present, an empty object will do"));
+                faults.push(fault(
+                    &path,
+                    "is missing: every component must be present, an empty object will do",
+                ));
             }
             (Some(Value::Object(component)), Some(inner)) => {
                 container(inner, component, &path, false, &mut faults);
             }
             (Some(Value::Object(_)), None) => {
-                faults.push(fault(&path, &format!("is a component of the model '{id}', which does not exist: create it first")));
+                faults.push(fault(
+                    &path,
+                    &format!("is a component of the model '{id}', which does not exist: create it first"),
+                ));
             }
             (Some(_), _) => faults.push(fault(&path, "must be an object, as it is a component")),
         }
@@ -48,7 +57,8 @@ pub fn validate_relationship(definition: &Relationship, document: &Map<String, V
         let path = format!("/{}", escape(name));
         match definition.properties.get(name) {
             Some(schema) => faults.extend(below(&path, validate_value(schema, value))),
-            None => faults.push(fault(&path, "is no property of this relationship: remove it or correct its name")),
+            None => faults
+                .push(fault(&path, "is no property of this relationship: remove it or correct its name")),
         }
     }
     faults
@@ -68,11 +78,18 @@ pub fn validate_patch(
         return vec![fault("", "is the whole twin, which cannot be patched: name a property")];
     };
     if first.starts_with('$') {
-        return if first == "$metadata" { Vec::new() } else { vec![fault(&pointer, "is kept by the service: leave it out")] };
+        return if first == "$metadata" {
+            Vec::new()
+        } else {
+            vec![fault(&pointer, "is kept by the service: leave it out")]
+        };
     }
     if let Some(id) = model.component(first) {
         let Some(inner) = models.resolve(id.as_str()) else {
-            return vec![fault(&pointer, &format!("is in a component of the model '{id}', which does not exist"))];
+            return vec![fault(
+                &pointer,
+                &format!("is in a component of the model '{id}', which does not exist"),
+            )];
         };
         if rest.is_empty() {
             return match value {
@@ -82,7 +99,9 @@ pub fn validate_patch(
                     faults
                 }
                 Some(_) => vec![fault(&pointer, "must be an object, as it is a component")],
-                None => vec![fault(&pointer, "is a component, which cannot be removed: remove its properties")],
+                None => {
+                    vec![fault(&pointer, "is a component, which cannot be removed: remove its properties")]
+                }
             };
         }
         return property(inner, rest, &pointer, value);
@@ -97,7 +116,9 @@ fn property(model: &ResolvedInterface, path: &[String], pointer: &str, value: Op
     }
     match (model.property(name), value) {
         (None, _) => vec![unknown(model, pointer)],
-        (Some(schema), Some(value)) if rest.is_empty() => below(pointer, validate_value(schema, value)).collect(),
+        (Some(schema), Some(value)) if rest.is_empty() => {
+            below(pointer, validate_value(schema, value)).collect()
+        }
         _ => Vec::new(),
     }
 }
@@ -124,10 +145,7 @@ fn container(
 }
 
 fn unknown(interface: &ResolvedInterface, path: &str) -> Fault {
-    fault(
-        path,
-        &format!("is no property of the model '{}': remove it or correct its name", interface.id()),
-    )
+    fault(path, &format!("is no property of the model '{}': remove it or correct its name", interface.id()))
 }
 
 fn fault(path: &str, message: &str) -> Fault {

@@ -44,7 +44,9 @@ fn marked(text: &str) -> String {
     let (mut quoted, mut escaped, mut rest) = (false, false, text);
     while let Some(letter) = rest.chars().next() {
         if !quoted && letter == '-' {
-            let end = rest.find(|letter: char| !matches!(letter, '0'..='9' | '-' | '+' | '.' | 'e' | 'E')).unwrap_or(rest.len());
+            let end = rest
+                .find(|letter: char| !matches!(letter, '0'..='9' | '-' | '+' | '.' | 'e' | 'E'))
+                .unwrap_or(rest.len());
             let number = &rest[..end];
             let zero = number.parse().is_ok_and(|number: f64| number == 0.0) && number.starts_with("-0");
             out.push_str(match number {
@@ -144,7 +146,9 @@ fn check(schema: &Schema, value: &Value, path: &str, faults: &mut Vec<Fault>) {
 
 /// A whole number; JSON's minus zero is read as a floating-point number and is one all the same.
 fn whole(value: &Value) -> Option<i64> {
-    value.as_i64().or_else(|| value.as_f64().filter(|number| *number == 0.0 && number.is_sign_negative()).map(|_| 0))
+    value
+        .as_i64()
+        .or_else(|| value.as_f64().filter(|number| *number == 0.0 && number.is_sign_negative()).map(|_| 0))
 }
 
 fn are_coordinates(value: &Value, levels: usize) -> bool {

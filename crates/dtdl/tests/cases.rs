@@ -36,7 +36,7 @@ fn load(case: &Value, sources: &[Value]) -> Result<Loaded, Vec<ModelError>> {
 /// Every word of an error is filled in, and it can be shown.
 fn is_readable(error: &ModelError, sources: &[Value]) {
     let text = error.to_string();
-    assert!(!text.contains('{') || text.contains("{ \"") || text.contains("{\"") , "{text}");
+    assert!(!text.contains('{') || text.contains("{ \"") || text.contains("{\""), "{text}");
     assert!(!text.contains("'?'") && !text.ends_with('.') && !error.hint.is_empty(), "{text}");
     let first = error.message.chars().next().unwrap();
     assert!(!first.is_uppercase(), "{text}");

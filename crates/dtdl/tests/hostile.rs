@@ -36,10 +36,14 @@ fn interface(id: &str, rest: &Value) -> String {
 
 #[test]
 fn ten_thousand_levels_end_in_an_error() {
-    for (open, close) in [("[", "]"), ("{\"a\":", "}"), ("{\"@context\":{\"a\":", "}}"), ("{\"@graph\":[", "]}")] {
+    for (open, close) in
+        [("[", "]"), ("{\"a\":", "}"), ("{\"@context\":{\"a\":", "}}"), ("{\"@graph\":[", "]}")]
+    {
         let text = format!("{}7{}", open.repeat(10_000), close.repeat(10_000));
         assert_eq!(codes(load(vec![text.clone()])), ["tooDeep"], "{open}");
-        let model = format!(r#"{{"@context": "dtmi:dtdl:context;3", "@id": "dtmi:t:a;1", "@type": "Interface", "contents": {text}}}"#);
+        let model = format!(
+            r#"{{"@context": "dtmi:dtdl:context;3", "@id": "dtmi:t:a;1", "@type": "Interface", "contents": {text}}}"#
+        );
         assert_eq!(codes(load(vec![model])), ["tooDeep"], "{open}");
         assert_eq!(codes(load(vec![open.repeat(10_000)])), ["tooDeep"]);
     }
@@ -49,7 +53,9 @@ fn ten_thousand_levels_end_in_an_error() {
 fn long_circles_and_chains_end_in_an_error() {
     let ring = |count: usize, chain: usize| -> Vec<String> {
         let next = |index: usize| format!("dtmi:t:i{};1", (index + 1) % count);
-        (0..chain).map(|index| interface(&format!("dtmi:t:i{index};1"), &json!({"extends": next(index)}))).collect()
+        (0..chain)
+            .map(|index| interface(&format!("dtmi:t:i{index};1"), &json!({"extends": next(index)})))
+            .collect()
     };
     assert!(codes(load(ring(5_000, 5_000))).contains(&"recursiveStructureNarrow".to_owned()));
     let mut line = ring(100_000, 5_000);
@@ -60,7 +66,8 @@ fn long_circles_and_chains_end_in_an_error() {
 #[test]
 fn a_chain_of_components_ends_in_an_error() {
     let part = |index: usize| {
-        let contents = json!([{"@type": "Component", "name": "part", "schema": format!("dtmi:t:i{};1", index + 1)}]);
+        let contents =
+            json!([{"@type": "Component", "name": "part", "schema": format!("dtmi:t:i{};1", index + 1)}]);
         interface(&format!("dtmi:t:i{index};1"), &json!({"contents": contents}))
     };
     let mut texts: Vec<String> = (0..5_000).map(part).collect();
@@ -98,7 +105,9 @@ fn wide_inheritance_ends_in_an_error() {
 #[test]
 fn a_small_document_cannot_unfold_into_a_huge_one() {
     let field = |level: usize| -> Vec<Value> {
-        (0..30).map(|index| json!({"name": format!("f{index}"), "schema": format!("dtmi:t:s{};1", level - 1)})).collect()
+        (0..30)
+            .map(|index| json!({"name": format!("f{index}"), "schema": format!("dtmi:t:s{};1", level - 1)}))
+            .collect()
     };
     let mut schemas = vec![json!({"@id": "dtmi:t:s0;1", "@type": "Object"})];
     for level in 1..5 {
@@ -129,7 +138,9 @@ fn a_megabyte_of_contents_is_read_soon() {
     let text = interface("dtmi:t:a;1", &json!({"contents": contents}));
     assert!(text.len() < 1 << 20 && text.len() > 600_000);
     assert_eq!(load(vec![text]).unwrap().resolve("dtmi:t:a;1").unwrap().contents.len(), 9_000);
-    let faulty: Vec<Value> = (0..9_000).map(|index| json!({"@type": "Property", "name": format!("p{index}"), "colour": 1})).collect();
+    let faulty: Vec<Value> = (0..9_000)
+        .map(|index| json!({"@type": "Property", "name": format!("p{index}"), "colour": 1}))
+        .collect();
     assert_eq!(codes(load(vec![interface("dtmi:t:a;1", &json!({"contents": faulty}))])).len(), 100);
     for text in [
         format!("{{{}}}", (0..50_000).map(|index| format!("\"@k{index}\": 1")).collect::<Vec<_>>().join(",")),
@@ -152,11 +163,18 @@ fn sources_have_a_longest_length() {
 fn a_resolver_that_never_ends_is_stopped() {
     let set = ModelSet::with_options(Options { most_rounds: 20, ..Options::language() });
     let mut rounds = 0;
-    let outcome = set.load_with(vec![Source::new("a", interface("dtmi:t:i0;1", &json!({"extends": "dtmi:t:i1;1"})))], |ids| {
-        rounds += 1;
-        let next = format!("dtmi:t:i{};1", rounds + 1);
-        Some(ids.iter().map(|id| Source::new(id.as_str(), interface(id.as_str(), &json!({"extends": next})))).collect())
-    });
+    let outcome = set.load_with(
+        vec![Source::new("a", interface("dtmi:t:i0;1", &json!({"extends": "dtmi:t:i1;1"})))],
+        |ids| {
+            rounds += 1;
+            let next = format!("dtmi:t:i{};1", rounds + 1);
+            Some(
+                ids.iter()
+                    .map(|id| Source::new(id.as_str(), interface(id.as_str(), &json!({"extends": next}))))
+                    .collect(),
+            )
+        },
+    );
     assert_eq!(outcome.unwrap_err()[0].short_code(), "unresolvedReference");
     assert_eq!(rounds, 20);
 }
@@ -214,8 +232,16 @@ fn mutilated() -> impl Strategy<Value = Vec<u8>> {
                 }
                 4 => bytes.truncate(at.max(1)),
                 _ => {
-                    let words: [&[u8]; 8] =
-                        [b"null", b"[]", b"{}", b"\"@id\"", b"\"dtmi:t:rich;1\"", b"\"Interface\"", b"7", b"\"schema\""];
+                    let words: [&[u8]; 8] = [
+                        b"null",
+                        b"[]",
+                        b"{}",
+                        b"\"@id\"",
+                        b"\"dtmi:t:rich;1\"",
+                        b"\"Interface\"",
+                        b"7",
+                        b"\"schema\"",
+                    ];
                     bytes.splice(at..end, words[usize::from(byte) % words.len()].iter().copied());
                 }
             }

@@ -12,7 +12,8 @@ use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 use twinwright_dtdl::{
-    Dtmi, Language, Location, ModelError, ModelSet, Options, Rules, Source, UndefinedExtensions, validate_text,
+    Dtmi, Language, Location, ModelError, ModelSet, Options, Rules, Source, UndefinedExtensions,
+    validate_text,
 };
 
 /// Cases that cannot agree, by the version of the language that their sources name.
@@ -47,7 +48,10 @@ fn official_cases_agree() {
         let Ok(document) = serde_json::from_str::<Value>(text.trim_start_matches('\u{feff}')) else {
             continue;
         };
-        let kind = file.parent().and_then(Path::file_name).map_or(String::new(), |name| name.to_string_lossy().into());
+        let kind = file
+            .parent()
+            .and_then(Path::file_name)
+            .map_or(String::new(), |name| name.to_string_lossy().into());
         let cases = match document {
             Value::Array(list) => list,
             one => vec![one],
@@ -59,7 +63,10 @@ fn official_cases_agree() {
             run(case, &name, tally, &mut differences);
         }
     }
-    println!("{:<24}{:>8}{:>8}{:>12}{:>16}{:>20}", "kind", "cases", "agree", "exceptions", "all errors", "values");
+    println!(
+        "{:<24}{:>8}{:>8}{:>12}{:>16}{:>20}",
+        "kind", "cases", "agree", "exceptions", "all errors", "values"
+    );
     for (kind, tally) in &tallies {
         let values = format!("{} of {}", tally.values_right, tally.values);
         let complete = format!("{} of {}", tally.complete, tally.named);
@@ -93,7 +100,8 @@ fn names_v4(case: &Value) -> bool {
 
 fn version(file: &Path, case: &Value) -> &'static str {
     let name = file.to_string_lossy();
-    if name.contains("V2") || name.contains("v2") || case["input"].to_string().contains("dtmi:dtdl:context;2") {
+    if name.contains("V2") || name.contains("v2") || case["input"].to_string().contains("dtmi:dtdl:context;2")
+    {
         "v2"
     } else {
         "v3"
@@ -152,7 +160,9 @@ fn run(case: &Value, name: &str, tally: &mut Tally, differences: &mut Vec<String
     let valid = case["valid"] == Value::Bool(true);
     if names_v4(case) {
         let refused = outcome.as_ref().err().is_some_and(|errors| {
-            errors.iter().any(|error| matches!(error.short_code(), "disallowedContextVersion" | "disallowedContextFragment"))
+            errors.iter().any(|error| {
+                matches!(error.short_code(), "disallowedContextVersion" | "disallowedContextFragment")
+            })
         });
         if refused && valid {
             tally.exceptions += 1;
@@ -192,7 +202,8 @@ fn run(case: &Value, name: &str, tally: &mut Tally, differences: &mut Vec<String
         if found == expected {
             tally.values_right += 1;
         } else {
-            differences.push(format!("{name}: the value {submitted} for {subject}: {found}, should be: {expected}"));
+            differences
+                .push(format!("{name}: the value {submitted} for {subject}: {found}, should be: {expected}"));
         }
     }
 }
@@ -201,7 +212,9 @@ fn run(case: &Value, name: &str, tally: &mut Tally, differences: &mut Vec<String
 fn unexpected(case: &Value, errors: &[ModelError], tally: &mut Tally) -> Option<String> {
     let expect = &case["expect"];
     let unresolved = errors.iter().all(|error| error.short_code() == "unresolvedReference");
-    if let Some(list) = expect["unresolvedIdentifiers"].as_array().filter(|_| unresolved || expect["parsingErrors"].is_null()) {
+    if let Some(list) =
+        expect["unresolvedIdentifiers"].as_array().filter(|_| unresolved || expect["parsingErrors"].is_null())
+    {
         tally.named += 1;
         let mut wanted: Vec<&str> = list.iter().filter_map(Value::as_str).collect();
         let mut found: Vec<&str> = errors
@@ -224,7 +237,10 @@ fn unexpected(case: &Value, errors: &[ModelError], tally: &mut Tally) -> Option<
                     })
             });
             if !there {
-                return Some(format!("no reference at {place}: {:?}", errors.iter().map(|error| &error.at).collect::<Vec<_>>()));
+                return Some(format!(
+                    "no reference at {place}: {:?}",
+                    errors.iter().map(|error| &error.at).collect::<Vec<_>>()
+                ));
             }
         }
         tally.complete += 1;
@@ -256,9 +272,8 @@ fn unexpected(case: &Value, errors: &[ModelError], tally: &mut Tally) -> Option<
             ));
         }
     }
-    let all = list.iter().all(|wanted| {
-        errors.iter().any(|error| wanted["ValidationID"] == error.code.as_str())
-    });
+    let all =
+        list.iter().all(|wanted| errors.iter().any(|error| wanted["ValidationID"] == error.code.as_str()));
     tally.complete += usize::from(all);
     None
 }

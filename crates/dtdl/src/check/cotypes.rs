@@ -50,7 +50,9 @@ fn below(
 ) {
     for kind in element.supplemental_types() {
         for constraint in &kind.constraints {
-            let Constraint::Parent { property: of, types, no_other, some_other } = constraint else { continue };
+            let Constraint::Parent { property: of, types, no_other, some_other } = constraint else {
+                continue;
+            };
             if of != property {
                 continue;
             }
@@ -67,13 +69,14 @@ fn below(
                 let all = among.and_then(|among| among.get(kind)).into_iter().flatten();
                 all.copied().filter(|other| **other != element.id).collect()
             };
-            for other in no_other.iter().flat_map(|kind| others(kind)) {
+            for other in no_other.iter().flat_map(&others) {
                 // Two of the same type are one fault, noted at the first by identifier.
                 let same = no_other.as_ref() == Some(&kind.id);
                 if same && element.id > *other {
                     continue;
                 }
-                let fault = fault("siblingDuplicatesCotype", metamodel().term(no_other.as_deref().unwrap_or("")));
+                let fault =
+                    fault("siblingDuplicatesCotype", metamodel().term(no_other.as_deref().unwrap_or("")));
                 faults.push(fault.related(Arc::clone(other)));
             }
             if let Some(kind) = some_other.as_ref().filter(|kind| others(kind).is_empty()) {

@@ -24,8 +24,12 @@ fn parents(element: &Element) -> Vec<&Id> {
 
 /// Adds inherited contents to every interface.
 pub(super) fn inherit(graph: &mut Graph, faults: &mut Faults) {
-    let interfaces: Vec<Id> =
-        graph.elements.values().filter(|element| element.class.is_interface()).map(|element| Arc::clone(&element.id)).collect();
+    let interfaces: Vec<Id> = graph
+        .elements
+        .values()
+        .filter(|element| element.class.is_interface())
+        .map(|element| Arc::clone(&element.id))
+        .collect();
     let fresh: HashSet<Id> = graph
         .fresh_elements()
         .filter(|element| element.class.is_interface())
@@ -42,7 +46,8 @@ pub(super) fn inherit(graph: &mut Graph, faults: &mut Faults) {
     for id in &walk.order {
         let Some(element) = graph.get(id) else { continue };
         let own: Vec<&Id> = parents(element);
-        let height = own.iter().map(|parent| heights.get(parent).copied().unwrap_or(0) + 1).max().unwrap_or(0);
+        let height =
+            own.iter().map(|parent| heights.get(parent).copied().unwrap_or(0) + 1).max().unwrap_or(0);
         heights.insert(id, height.min(DEEPEST + 2));
         if circular.contains(id) {
             continue;
@@ -86,11 +91,16 @@ fn circles(graph: &Graph, walk: &Walk) -> HashSet<Id> {
         let mut leads: HashSet<&Id> = HashSet::from([start]);
         loop {
             let before = leads.len();
-            leads.extend(up.order.iter().filter(|id| {
-                graph
-                    .get(id)
-                    .is_some_and(|element| element.all("extends").any(|parent| leads.contains(parent)))
-            }).collect::<Vec<_>>());
+            leads.extend(
+                up.order
+                    .iter()
+                    .filter(|id| {
+                        graph.get(id).is_some_and(|element| {
+                            element.all("extends").any(|parent| leads.contains(parent))
+                        })
+                    })
+                    .collect::<Vec<_>>(),
+            );
             if leads.len() == before {
                 break;
             }
@@ -140,7 +150,8 @@ fn import(
                 Some(other) if other == content => {}
                 Some(other) => {
                     if fresh {
-                        let name_of = |id: &Id| graph.get(id).and_then(|element| element.property_span("name"));
+                        let name_of =
+                            |id: &Id| graph.get(id).and_then(|element| element.property_span("name"));
                         let fault = Fault::new("nonUniqueImportedPropertyValue")
                             .element(id)
                             .related(Arc::clone(ancestor))
@@ -167,21 +178,16 @@ fn import(
 }
 
 /// Properties along which the elements of an interface are counted.
-const COUNTED: [&str; 8] = [
-    "fields",
-    "enumValues",
-    "request",
-    "response",
-    "properties",
-    "schema",
-    "elementSchema",
-    "mapValue",
-];
+const COUNTED: [&str; 8] =
+    ["fields", "enumValues", "request", "response", "properties", "schema", "elementSchema", "mapValue"];
 
 /// The limits on numbers of contents, parents and elements.
 pub(super) fn counts(graph: &Graph, faults: &mut Faults) {
-    let fresh: Vec<&Element> =
-        graph.fresh_elements().map(|element| &**element).filter(|element| element.class.is_interface()).collect();
+    let fresh: Vec<&Element> = graph
+        .fresh_elements()
+        .map(|element| &**element)
+        .filter(|element| element.class.is_interface())
+        .collect();
     let v3 = |element: &&&Element| element.version > 2;
     let roots: Vec<&Id> = fresh.iter().filter(v3).map(|element| &element.id).collect();
     let up = walk::walk(graph, roots.iter().copied(), parents);
@@ -210,7 +216,8 @@ pub(super) fn counts(graph: &Graph, faults: &mut Faults) {
         }
         let contents = graph.contents.get(&element.id).map_or(0, |contents| contents.len());
         let parents: IndexSet<&Id> = element.all("extends").collect();
-        for (count, most, property) in [(contents, MOST_CONTENTS, "contents"), (parents.len(), 2, "extends")] {
+        for (count, most, property) in [(contents, MOST_CONTENTS, "contents"), (parents.len(), 2, "extends")]
+        {
             if count > most {
                 let fault = Fault::new("objectCountAboveMax").element(&element.id).property(property);
                 let fault = fault.transformation(format!("{count}, {most}"));

@@ -86,9 +86,10 @@ pub(super) fn excluded(graph: &Graph, faults: &mut Faults) {
             schema.is_some_and(|schema| schema.class.is_complex())
         })
         .collect();
-    let order =
-        walk::walk(graph, properties.iter().map(|element| &element.id), |element| element.refs.iter().map(|(_, id)| id).collect())
-            .order;
+    let order = walk::walk(graph, properties.iter().map(|element| &element.id), |element| {
+        element.refs.iter().map(|(_, id)| id).collect()
+    })
+    .order;
     let mut arrays: HashMap<&Id, &Element> = HashMap::new();
     for id in &order {
         let Some(element) = graph.get(id) else { continue };

@@ -76,9 +76,8 @@ fn fits(faults: &mut Faults, element: &Element, target: &Element, sibling: &Sibl
     }
     let Some(path) = &sibling.has else { return };
     let Some(Extra::Identifier(wanted)) = element.extra(path) else { return };
-    let has = target
-        .supplemental_types()
-        .any(|kind| kind.properties.iter().any(|property| property.id == *wanted));
+    let has =
+        target.supplemental_types().any(|kind| kind.properties.iter().any(|property| property.id == *wanted));
     if !has {
         let term = metamodel().term(wanted);
         let own = rules(target.class, target.version).any(|rule| rule.name == term);

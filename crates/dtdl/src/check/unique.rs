@@ -63,12 +63,13 @@ pub(super) fn show(literal: &Literal) -> String {
 }
 
 fn count(faults: &mut Faults, element: &Element, property: &str) {
-    let most = rules(element.class, element.version).find(|rule| rule.name == property).and_then(|rule| {
-        match rule.takes {
+    let most =
+        rules(element.class, element.version).find(|rule| rule.name == property).and_then(|rule| match rule
+            .takes
+        {
             Takes::Elements(elements) => elements.most,
             _ => None,
-        }
-    });
+        });
     let different: HashSet<&Id> = element.all(property).collect();
     if let Some(most) = most.filter(|most| different.len() > *most) {
         let fault = Fault::new("objectCountAboveMax").element(&element.id).property(property);

@@ -73,7 +73,8 @@ pub(crate) fn fill(template: &str, fault: &Fault) -> String {
             _ => None,
         };
         let value = value.unwrap_or("?");
-        let value = if name == "property" || name == "aux" { crate::meta::metamodel().term(value) } else { value };
+        let value =
+            if name == "property" || name == "aux" { crate::meta::metamodel().term(value) } else { value };
         if value.chars().count() > LONGEST_QUOTE && name != "restriction" {
             out.extend(value.chars().take(LONGEST_QUOTE));
             out.push('…');

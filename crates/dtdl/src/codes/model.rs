@@ -57,15 +57,15 @@ pub(super) const CODES: &[Code] = &[
         "'{related}' under '{property}' is written in DTDL v{value}, which does not fit there",
         "refer to an element of one of these versions: {restriction}",
     ),
-    code("wrongParent", Reference, "'{related}' does not fit '{property}'", "choose a child of {restriction}"),
+    code(
+        "wrongParent",
+        Reference,
+        "'{related}' does not fit '{property}'",
+        "choose a child of {restriction}",
+    ),
     code("notRequiredType", Type, "'{related}' does not fit '{property}'", "its type must be {kind}"),
     code("notRequiredValue", Property, "'{related}' does not fit '{property}'", "use {restriction}"),
-    code(
-        "incorrectPropertyValue",
-        Property,
-        "'{value}' does not fit '{property}'",
-        "use {restriction}",
-    ),
+    code("incorrectPropertyValue", Property, "'{value}' does not fit '{property}'", "use {restriction}"),
     code(
         "nonConformantDatatype",
         Property,
@@ -108,7 +108,12 @@ pub(super) const CODES: &[Code] = &[
         "'{element}' contains itself through {property}",
         "break the circle",
     ),
-    code("recursiveStructureWide", Depth, "the schema contains itself by way of '{element}'", "break the circle"),
+    code(
+        "recursiveStructureWide",
+        Depth,
+        "the schema contains itself by way of '{element}'",
+        "break the circle",
+    ),
     code(
         "excludedType",
         Depth,
@@ -121,8 +126,18 @@ pub(super) const CODES: &[Code] = &[
         "the {value} is too large",
         "split it: {restriction} characters are the most",
     ),
-    code("parentMissingCotype", Type, "the type '{kind}' needs a parent of another type", "add '{restriction}' to the parent's @type"),
-    code("siblingMissingCotype", Type, "the type '{kind}' needs a sibling of another type", "add a sibling with the type '{restriction}'"),
+    code(
+        "parentMissingCotype",
+        Type,
+        "the type '{kind}' needs a parent of another type",
+        "add '{restriction}' to the parent's @type",
+    ),
+    code(
+        "siblingMissingCotype",
+        Type,
+        "the type '{kind}' needs a sibling of another type",
+        "add a sibling with the type '{restriction}'",
+    ),
     code(
         "siblingDuplicatesCotype",
         Type,
@@ -135,7 +150,12 @@ pub(super) const CODES: &[Code] = &[
         "'{property}' names '{value}', which is of no type that fits",
         "name an element with one of these types: {kind}",
     ),
-    code("disallowedType", Type, "'{property}' names '{value}', which has the type '{kind}'", "name another element"),
+    code(
+        "disallowedType",
+        Type,
+        "'{property}' names '{value}', which has the type '{kind}'",
+        "name another element",
+    ),
     code(
         "noMatchingSupplementalProperty",
         Property,

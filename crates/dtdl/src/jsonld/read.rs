@@ -91,7 +91,9 @@ impl Reader<'_> {
         self.cursor.peek();
         let end = self.cursor.here();
         if !self.cursor.take(b']') {
-            return self.wrong("is not expected here: separate the values of an array by commas and close it with ]");
+            return self.wrong(
+                "is not expected here: separate the values of an array by commas and close it with ]",
+            );
         }
         self.depth -= 1;
         Ok(end)
@@ -100,22 +102,25 @@ impl Reader<'_> {
     fn node(&mut self) -> Outcome<Node> {
         let first = self.cursor.peek();
         let start = self.cursor.here();
-        let value = match first {
-            Some(b'{') => {
-                let object = self.object()?;
-                let end = object.end;
-                return Ok(Node { value: Value::Object(Arc::new(object)), start, end });
-            }
-            Some(b'"') => Value::Text(self.string()?),
-            Some(b'-' | b'0'..=b'9') => {
-                Value::Number(self.cursor.number().map_err(|syntax| self.syntax(syntax))?)
-            }
-            Some(b't') => self.word("true", Value::Boolean(true))?,
-            Some(b'f') => self.word("false", Value::Boolean(false))?,
-            Some(b'n') => self.word("null", Value::Null)?,
-            Some(_) => return self.wrong("is no value of JSON: write a string, a number, true, false, null, an object or an array"),
-            None => return self.wrong("is missing: the document ends too early"),
-        };
+        let value =
+            match first {
+                Some(b'{') => {
+                    let object = self.object()?;
+                    let end = object.end;
+                    return Ok(Node { value: Value::Object(Arc::new(object)), start, end });
+                }
+                Some(b'"') => Value::Text(self.string()?),
+                Some(b'-' | b'0'..=b'9') => {
+                    Value::Number(self.cursor.number().map_err(|syntax| self.syntax(syntax))?)
+                }
+                Some(b't') => self.word("true", Value::Boolean(true))?,
+                Some(b'f') => self.word("false", Value::Boolean(false))?,
+                Some(b'n') => self.word("null", Value::Null)?,
+                Some(_) => return self.wrong(
+                    "is no value of JSON: write a string, a number, true, false, null, an object or an array",
+                ),
+                None => return self.wrong("is missing: the document ends too early"),
+            };
         Ok(Node { value, start, end: start })
     }
 
@@ -152,7 +157,9 @@ impl Reader<'_> {
         self.cursor.peek();
         let end = self.cursor.here();
         if !self.cursor.take(b'}') {
-            return self.wrong("is not expected here: separate the names of an object by commas and close it with }");
+            return self.wrong(
+                "is not expected here: separate the names of an object by commas and close it with }",
+            );
         }
         self.depth -= 1;
         Ok(end)
@@ -215,8 +222,7 @@ impl Reader<'_> {
                 object.value_at = at;
                 let mut values = self.values()?;
                 let (start, end) = (values.start, values.end);
-                object.value =
-                    Some(values.list.pop().unwrap_or(Node { value: Value::Null, start, end }));
+                object.value = Some(values.list.pop().unwrap_or(Node { value: Value::Null, start, end }));
             }
             "@language" => {
                 object.language_at = at;
@@ -283,7 +289,9 @@ impl Reader<'_> {
             }
         }
         if !self.cursor.take(b']') {
-            return self.wrong("is not expected here: separate the values of an array by commas and close it with ]");
+            return self.wrong(
+                "is not expected here: separate the values of an array by commas and close it with ]",
+            );
         }
         self.depth -= 1;
         Ok(parts)

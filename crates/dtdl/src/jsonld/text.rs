@@ -3,7 +3,7 @@
 use crate::source::offset;
 
 /// A place and what is wrong there.
-#[derive(Debug)]
+#[derive(Debug, Clone, Copy)]
 pub(crate) struct Syntax {
     pub(crate) at: u32,
     pub(crate) message: &'static str,
@@ -56,7 +56,9 @@ impl<'t> Cursor<'t> {
             self.position += word.len();
             Ok(())
         } else {
-            self.fault("is no value of JSON: write a string, a number, true, false, null, an object or an array")
+            self.fault(
+                "is no value of JSON: write a string, a number, true, false, null, an object or an array",
+            )
         }
     }
 
@@ -155,7 +157,11 @@ impl<'t> Cursor<'t> {
                 self.position += length;
                 return Ok(());
             }
-            _ => return self.fault("is no escape of JSON: use \\\" \\\\ \\/ \\b \\f \\n \\r \\t or \\u and four digits"),
+            _ => {
+                return self.fault(
+                    "is no escape of JSON: use \\\" \\\\ \\/ \\b \\f \\n \\r \\t or \\u and four digits",
+                );
+            }
         };
         out.push(plain);
         self.position += 2;

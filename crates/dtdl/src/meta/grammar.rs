@@ -15,11 +15,19 @@ pub(crate) struct Rule {
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Takes {
     /// One text of at most this many UTF-16 units.
-    Text { longest: usize, pattern: Option<Pattern> },
+    Text {
+        longest: usize,
+        pattern: Option<Pattern>,
+    },
     /// Texts by language.
-    Words { longest: usize },
+    Words {
+        longest: usize,
+    },
     /// A 32-bit number.
-    Whole { least: Option<i32>, most: Option<i32> },
+    Whole {
+        least: Option<i32>,
+        most: Option<i32>,
+    },
     Flag,
     /// Text, number or boolean.
     Literal,
@@ -98,8 +106,7 @@ const fn one_with_id(name: &'static str, range: Range, versions: &'static [u8]) 
 /// One element whose class follows from its place.
 const fn part(name: &'static str, class: Class, versions: &'static [u8], required: bool) -> Rule {
     let least = if required { 1 } else { 0 };
-    let elements =
-        Elements { least, needs_type: false, ..single(Range::One(class), versions) };
+    let elements = Elements { least, needs_type: false, ..single(Range::One(class), versions) };
     Rule { name, required, takes: Takes::Elements(elements) }
 }
 
@@ -124,16 +131,12 @@ const fn members(name: &'static str, range: Range, versions: &'static [u8], most
 }
 
 const fn defined(name: &'static str, range: Range, versions: &'static [u8], most: Option<usize>) -> Rule {
-    let elements =
-        Elements { plural: true, most, needs_id: true, ..single(range, versions) };
+    let elements = Elements { plural: true, most, needs_id: true, ..single(range, versions) };
     Rule { name, required: false, takes: Takes::Elements(elements) }
 }
 
 const fn command_type(versions: &'static [u8]) -> Rule {
-    let elements = Elements {
-        needs_id: true,
-        ..single(Range::One(Class::CommandType), versions)
-    };
+    let elements = Elements { needs_id: true, ..single(Range::One(Class::CommandType), versions) };
     Rule { name: "commandType", required: false, takes: Takes::Elements(elements) }
 }
 
@@ -146,38 +149,55 @@ const ENUM_VALUE: Rule = Rule { name: "enumValue", required: true, takes: Takes:
 
 const fn rules_v2(class: Class) -> &'static [Rule] {
     match class {
-        Class::Interface => const { &[
-            members("contents", Range::Content, V2, Some(300)),
-            defined("extends", Range::One(Class::Interface), V2, Some(2)),
-            defined("schemas", Range::Complex, V2, None),
-        ] },
+        Class::Interface => {
+            const {
+                &[
+                    members("contents", Range::Content, V2, Some(300)),
+                    defined("extends", Range::One(Class::Interface), V2, Some(2)),
+                    defined("schemas", Range::Complex, V2, None),
+                ]
+            }
+        }
         Class::Property => const { &[name(64), one("schema", Range::Schema, V2), flag("writable")] },
-        Class::Telemetry
-        | Class::Field
-        | Class::MapValue
-        | Class::CommandPayload => const { &[name(64), one("schema", Range::Schema, V2)] },
+        Class::Telemetry | Class::Field | Class::MapValue | Class::CommandPayload => {
+            const { &[name(64), one("schema", Range::Schema, V2)] }
+        }
         Class::Component => const { &[name(64), one_with_id("schema", Range::One(Class::Interface), V2)] },
-        Class::Command => const { &[
-            command_type(V2),
-            name(64),
-            part("request", Class::CommandPayload, V2, false),
-            part("response", Class::CommandPayload, V2, false),
-        ] },
-        Class::Relationship => const { &[
-            whole("maxMultiplicity", 1, Some(500)),
-            whole("minMultiplicity", 0, Some(0)),
-            name(64),
-            members("properties", Range::One(Class::Property), V2, Some(300)),
-            TARGET,
-            flag("writable"),
-        ] },
+        Class::Command => {
+            const {
+                &[
+                    command_type(V2),
+                    name(64),
+                    part("request", Class::CommandPayload, V2, false),
+                    part("response", Class::CommandPayload, V2, false),
+                ]
+            }
+        }
+        Class::Relationship => {
+            const {
+                &[
+                    whole("maxMultiplicity", 1, Some(500)),
+                    whole("minMultiplicity", 0, Some(0)),
+                    name(64),
+                    members("properties", Range::One(Class::Property), V2, Some(300)),
+                    TARGET,
+                    flag("writable"),
+                ]
+            }
+        }
         Class::Array => const { &[one("elementSchema", Range::Schema, V2)] },
-        Class::Enum => const { &[
-            parts("enumValues", Class::EnumValue, V2, Some(100)),
-            one_with_id("valueSchema", Range::Primitive, V2),
-        ] },
+        Class::Enum => {
+            const {
+                &[
+                    parts("enumValues", Class::EnumValue, V2, Some(100)),
+                    one_with_id("valueSchema", Range::Primitive, V2),
+                ]
+            }
+        }
         Class::EnumValue => const { &[ENUM_VALUE, name(64)] },
-        Class::Map => const { &[part("mapKey", Class::MapKey, V2, true), part("mapValue", Class::MapValue, V2, true)] },
+        Class::Map => {
+            const { &[part("mapKey", Class::MapKey, V2, true), part("mapValue", Class::MapValue, V2, true)] }
+        }
         Class::MapKey => const { &[name(64), one_with_id("schema", Range::One(Class::String), V2)] },
         Class::Object => const { &[parts("fields", Class::Field, V2, Some(30))] },
         _ => &[],
@@ -186,39 +206,59 @@ const fn rules_v2(class: Class) -> &'static [Rule] {
 
 const fn rules_v3(class: Class) -> &'static [Rule] {
     match class {
-        Class::Interface => const { &[
-            members("contents", Range::Content, V3_V2, None),
-            defined("extends", Range::One(Class::Interface), V3_V2, None),
-            defined("schemas", Range::Complex, V3, None),
-        ] },
+        Class::Interface => {
+            const {
+                &[
+                    members("contents", Range::Content, V3_V2, None),
+                    defined("extends", Range::One(Class::Interface), V3_V2, None),
+                    defined("schemas", Range::Complex, V3, None),
+                ]
+            }
+        }
         Class::Property => const { &[name(512), one("schema", Range::Schema, V3_V2), flag("writable")] },
         Class::Telemetry
         | Class::Field
         | Class::MapValue
         | Class::CommandRequest
         | Class::CommandResponse => const { &[name(512), one("schema", Range::Schema, V3_V2)] },
-        Class::Component => const { &[name(512), one_with_id("schema", Range::One(Class::Interface), V3_V2)] },
-        Class::Command => const { &[
-            command_type(V3),
-            name(512),
-            part("request", Class::CommandRequest, V3, false),
-            part("response", Class::CommandResponse, V3, false),
-        ] },
-        Class::Relationship => const { &[
-            whole("maxMultiplicity", 1, None),
-            whole("minMultiplicity", 0, Some(0)),
-            name(512),
-            members("properties", Range::One(Class::Property), V3_V2, None),
-            TARGET,
-            flag("writable"),
-        ] },
+        Class::Component => {
+            const { &[name(512), one_with_id("schema", Range::One(Class::Interface), V3_V2)] }
+        }
+        Class::Command => {
+            const {
+                &[
+                    command_type(V3),
+                    name(512),
+                    part("request", Class::CommandRequest, V3, false),
+                    part("response", Class::CommandResponse, V3, false),
+                ]
+            }
+        }
+        Class::Relationship => {
+            const {
+                &[
+                    whole("maxMultiplicity", 1, None),
+                    whole("minMultiplicity", 0, Some(0)),
+                    name(512),
+                    members("properties", Range::One(Class::Property), V3_V2, None),
+                    TARGET,
+                    flag("writable"),
+                ]
+            }
+        }
         Class::Array => const { &[one("elementSchema", Range::Schema, V3_V2)] },
-        Class::Enum => const { &[
-            parts("enumValues", Class::EnumValue, V3, None),
-            one_with_id("valueSchema", Range::Primitive, V3_V2),
-        ] },
+        Class::Enum => {
+            const {
+                &[
+                    parts("enumValues", Class::EnumValue, V3, None),
+                    one_with_id("valueSchema", Range::Primitive, V3_V2),
+                ]
+            }
+        }
         Class::EnumValue => const { &[ENUM_VALUE, name(512)] },
-        Class::Map => const { &[part("mapKey", Class::MapKey, V3, true), part("mapValue", Class::MapValue, V3, true)] },
+        Class::Map => {
+            const { &[part("mapKey", Class::MapKey, V3, true), part("mapValue", Class::MapValue, V3, true)] }
+        }
         Class::MapKey => const { &[name(512), one_with_id("schema", Range::One(Class::String), V3_V2)] },
         Class::Object => const { &[parts("fields", Class::Field, V3, None)] },
         _ => &[],

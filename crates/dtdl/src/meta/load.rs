@@ -7,7 +7,9 @@ use serde::Deserialize;
 
 use super::class::Class;
 use super::pattern::Pattern;
-use super::{Constraint, Context, Metamodel, Sibling, SupplementalProperty, SupplementalType, SupplementalValue};
+use super::{
+    Constraint, Context, Metamodel, Sibling, SupplementalProperty, SupplementalType, SupplementalValue,
+};
 use crate::graph::{Element, Literal};
 
 #[derive(Deserialize)]
@@ -131,7 +133,7 @@ pub(super) fn load() -> Metamodel {
         let context = context(row, &mut terms);
         contexts.entry(context.name.clone()).or_default().push(context);
     }
-    let types = tables.types.into_iter().flat_map(types).map(|kind| (Arc::clone(&kind.id), kind)).collect();
+    let types = tables.types.iter().flat_map(types).map(|kind| (Arc::clone(&kind.id), kind)).collect();
     let mut elements: Vec<Element> = tables.elements.into_iter().map(element).collect();
     for (prefix, kind, names) in &tables.units {
         let kind: Arc<str> = format!("dtmi:standard:class:{kind};2").into();
@@ -183,7 +185,7 @@ fn context(row: ContextRow, all: &mut HashMap<Arc<str>, String>) -> Context {
     Context { name: name.to_owned(), major: major.parse().unwrap_or(0), terms, reserved: row.reserved }
 }
 
-fn types(row: TypeRow) -> Vec<SupplementalType> {
+fn types(row: &TypeRow) -> Vec<SupplementalType> {
     // An asterisk stands for every class; types of extensions of other versions may name classes that are not known here.
     let classes: Vec<Class> = match row.cotypes.as_str() {
         "*" => Class::all().to_vec(),

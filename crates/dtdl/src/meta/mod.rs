@@ -80,9 +80,17 @@ pub(crate) enum SupplementalValue {
     /// Any identifier, or a term for one.
     Identifier,
     /// An element of this type, and a child of this parent where one is named.
-    Element { kind: Arc<str>, child_of: Option<Arc<str>> },
-    Text { longest: Option<usize>, pattern: Option<Pattern> },
-    Whole { least: Option<i32> },
+    Element {
+        kind: Arc<str>,
+        child_of: Option<Arc<str>>,
+    },
+    Text {
+        longest: Option<usize>,
+        pattern: Option<Pattern>,
+    },
+    Whole {
+        least: Option<i32>,
+    },
     Number,
     Flag,
     Words,
@@ -100,7 +108,12 @@ pub(crate) enum Constraint {
     /// The value must be what the property `of`, named by this element, takes on the sibling that `key` names.
     SiblingParent { property: String, key: Arc<str>, of: Arc<str> },
     /// Where the element is a value of `property`, its parent must have one of these types.
-    Parent { property: String, types: Vec<Arc<str>>, no_other: Option<Arc<str>>, some_other: Option<Arc<str>> },
+    Parent {
+        property: String,
+        types: Vec<Arc<str>>,
+        no_other: Option<Arc<str>>,
+        some_other: Option<Arc<str>>,
+    },
 }
 
 /// What a supplemental type asks of the sibling whose name stands in the property `key`.
@@ -165,7 +178,10 @@ impl Metamodel {
     }
 
     /// The type and all types above it.
-    pub(crate) fn line<'a>(&'a self, first: &'a SupplementalType) -> impl Iterator<Item = &'a SupplementalType> {
+    pub(crate) fn line<'a>(
+        &'a self,
+        first: &'a SupplementalType,
+    ) -> impl Iterator<Item = &'a SupplementalType> {
         std::iter::successors(Some(first), |kind| {
             kind.parent.as_deref().and_then(|parent| self.supplemental(parent))
         })
@@ -175,8 +191,6 @@ impl Metamodel {
 impl SupplementalType {
     /// The property, of this type or of one above it.
     pub(crate) fn property(&self, id: &str) -> Option<&SupplementalProperty> {
-        metamodel()
-            .line(self)
-            .find_map(|kind| kind.properties.iter().find(|property| &*property.id == id))
+        metamodel().line(self).find_map(|kind| kind.properties.iter().find(|property| &*property.id == id))
     }
 }

@@ -41,7 +41,9 @@ impl Pattern {
     pub(crate) fn describe(self) -> &'static str {
         match self {
             Self::Name => "letters, digits and underscores, a letter first and no underscore last",
-            Self::Topic => "levels separated by slashes, each a label of printable ASCII or a token in braces",
+            Self::Topic => {
+                "levels separated by slashes, each a label of printable ASCII or a token in braces"
+            }
             Self::Label => "printable ASCII without space, quotes, #, +, /, { and }",
         }
     }

@@ -144,7 +144,7 @@ impl Parser<'_> {
         element.defined_in = place.defined_in.clone();
         element.site = Some(Site { document: self.document, object: Arc::clone(object) });
         let inner = if types.class.is_interface() { Some(Arc::clone(&id)) } else { place.defined_in.clone() };
-        self.properties(&mut element, object, &scope, &types, inner)?;
+        self.properties(&mut element, object, &scope, &types, inner.as_ref())?;
         if self.graph.elements.insert(Arc::clone(&id), Arc::new(element)).is_none() {
             self.graph.fresh.push(Arc::clone(&id));
         }
@@ -182,8 +182,7 @@ impl Parser<'_> {
         }
         let code = if lax { "idRefBadDtmiOrTerm" } else { "idReference" };
         let at = if lax { self.point(object.id_at) } else { self.object_span(object) };
-        let mut fault =
-            Fault::new(code).element_if(place.parent).property(place.term()).value(id).at(at);
+        let mut fault = Fault::new(code).element_if(place.parent).property(place.term()).value(id).at(at);
         if lax {
             fault.restriction = Some(scope.version().to_string());
         }

@@ -26,7 +26,8 @@ impl Parser<'_> {
         inner: Option<&Id>,
     ) -> Result<bool, Stop> {
         let Some(name) = scope.dtmi(&property.name) else { return Ok(false) };
-        let known = types.supplemental.iter().find_map(|kind| metamodel().supplemental(kind)?.property(&name));
+        let known =
+            types.supplemental.iter().find_map(|kind| metamodel().supplemental(kind)?.property(&name));
         let Some(known) = known else { return Ok(false) };
         let at = self.property_span(property);
         if let Some(first) = seen.insert(Arc::clone(&name), at) {
@@ -54,11 +55,13 @@ impl Parser<'_> {
                 self.extra_elements(element, known, kind, child_of.as_ref(), property, scope, inner)?;
                 None
             }
-            SupplementalValue::Identifier => self
-                .iri(id, name, property, scope, required, false)
-                .map(|iri| Extra::Identifier(match iri {
-                    Iri::Dtmi(id) | Iri::Other(id) => id,
-                })),
+            SupplementalValue::Identifier => {
+                self.iri(id, name, property, scope, required, false).map(|iri| {
+                    Extra::Identifier(match iri {
+                        Iri::Dtmi(id) | Iri::Other(id) => id,
+                    })
+                })
+            }
             SupplementalValue::Text { longest, pattern } => self
                 .text(id, name, property, scope, *longest, *pattern, required)
                 .map(|text| Extra::Literal(Literal::Text(text))),
@@ -68,9 +71,9 @@ impl Parser<'_> {
             SupplementalValue::Number => self
                 .number(id, name, property, scope, required)
                 .map(|number| Extra::Literal(Literal::Number(number))),
-            SupplementalValue::Flag => self
-                .flag(id, name, property, scope, required)
-                .map(|flag| Extra::Literal(Literal::Flag(flag))),
+            SupplementalValue::Flag => {
+                self.flag(id, name, property, scope, required).map(|flag| Extra::Literal(Literal::Flag(flag)))
+            }
             SupplementalValue::Words => {
                 Some(Extra::Literal(Literal::Words(self.words(id, name, property, scope, None))))
             }

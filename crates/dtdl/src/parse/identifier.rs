@@ -65,8 +65,7 @@ impl Parser<'_> {
                 return self.faults.quit(fault.value("name").at(at));
             };
             let Some(segment) = segment(&written.values.list) else {
-                let fault =
-                    Fault::new("dtmiSegPropertyNotStringOrNumber").element(parent).property(property);
+                let fault = Fault::new("dtmiSegPropertyNotStringOrNumber").element(parent).property(property);
                 let also = self.property_span(written);
                 return self.faults.quit(fault.value("name").at(at).also(also));
             };

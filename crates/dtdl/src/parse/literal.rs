@@ -89,7 +89,10 @@ const FLAG: Kind = Kind {
 /// The number without its fraction, if it has none and fits 32 bits.
 fn whole(number: f64) -> Option<i32> {
     let fits = number.fract() == 0.0 && (f64::from(i32::MIN)..=f64::from(i32::MAX)).contains(&number);
-    #[expect(clippy::cast_possible_truncation, reason = "the line above lets only whole numbers of 32 bits through")]
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "the line above lets only whole numbers of 32 bits through"
+    )]
     fits.then_some(number as i32)
 }
 
@@ -99,7 +102,10 @@ pub(super) fn units(text: &str) -> usize {
 }
 
 impl Parser<'_> {
-    #[expect(clippy::too_many_arguments, reason = "the limits belong to the call, the rest to every reader here")]
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "the limits belong to the call, the rest to every reader here"
+    )]
     pub(super) fn text(
         &mut self,
         id: &Id,
@@ -144,7 +150,10 @@ impl Parser<'_> {
         None
     }
 
-    #[expect(clippy::too_many_arguments, reason = "the limits belong to the call, the rest to every reader here")]
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "the limits belong to the call, the rest to every reader here"
+    )]
     pub(super) fn whole(
         &mut self,
         id: &Id,
@@ -351,9 +360,7 @@ impl Parser<'_> {
             found.extend(keywords.map(|(keyword, at)| ("valueObjectKeyword", *at, Some(keyword.as_str()))));
         }
         let properties = object.properties.iter();
-        found.extend(
-            properties.map(|own| ("valueObjectInvalidProp", own.at, Some(own.name.as_str()))),
-        );
+        found.extend(properties.map(|own| ("valueObjectInvalidProp", own.at, Some(own.name.as_str()))));
         for (code, at, value) in found {
             let mut fault = Fault::new(code).element(id).property(name).at(self.point(at));
             fault.value = value.map(str::to_owned);

@@ -114,9 +114,12 @@ impl<'a> Parser<'a> {
             return self.faults.quit(Fault::new("missingTopLevelId").at(span));
         };
         let rootable = object.has_type("Interface")
-            || object.types.iter().flatten().flatten().any(|kind| {
-                Class::from_type(kind, scope.version()) == Some(Class::Interface)
-            });
+            || object
+                .types
+                .iter()
+                .flatten()
+                .flatten()
+                .any(|kind| Class::from_type(kind, scope.version()) == Some(Class::Interface));
         if !rootable {
             return self.faults.quit(Fault::new("typeNotRootable").value(id).kind("Interface").at(span));
         }

@@ -20,7 +20,7 @@ impl Parser<'_> {
         object: &Object,
         scope: &Arc<Scope>,
         types: &Types,
-        inner: Option<Id>,
+        inner: Option<&Id>,
     ) -> Result<(), Stop> {
         // A class has a handful of properties: a list is faster than a map.
         let mut seen: Vec<(&'static str, Span)> = Vec::new();
@@ -33,9 +33,9 @@ impl Parser<'_> {
                     self.faults.push(fault.at(at).also(*first));
                 } else {
                     seen.push((rule.name, at));
-                    self.own(element, rule, property, scope, inner.as_ref())?;
+                    self.own(element, rule, property, scope, inner)?;
                 }
-            } else if !self.extra(element, &mut extras, property, scope, types, inner.as_ref())? {
+            } else if !self.extra(element, &mut extras, property, scope, types, inner)? {
                 self.unknown(element, object, property, scope, types);
             }
         }
@@ -62,10 +62,9 @@ impl Parser<'_> {
     ) -> Result<(), Stop> {
         let id = Arc::clone(&element.id);
         let literal = match rule.takes {
-            Takes::Text { longest, pattern } => {
-                self.text(&id, rule.name, property, scope, Some(longest), pattern, rule.required)
-                    .map(Literal::Text)
-            }
+            Takes::Text { longest, pattern } => self
+                .text(&id, rule.name, property, scope, Some(longest), pattern, rule.required)
+                .map(Literal::Text),
             Takes::Words { longest } => {
                 Some(Literal::Words(self.words(&id, rule.name, property, scope, Some(longest))))
             }

@@ -134,7 +134,6 @@ impl Parser<'_> {
     }
 
     /// Language and text of a tagged text; nothing where either is of no use.
-    #[expect(clippy::type_complexity, reason = "a text with its place, used once")]
     fn tagged_object<'o>(
         &mut self,
         words: &Words<'_>,
@@ -170,18 +169,22 @@ impl Parser<'_> {
             },
         };
         let mut found: Vec<(&'static str, u32, Option<&str>)> = Vec::new();
-        found.extend(object.context.is_some().then_some(("langStringElementContext", object.context_at, None)));
+        found.extend(object.context.is_some().then_some((
+            "langStringElementContext",
+            object.context_at,
+            None,
+        )));
         found.extend(object.id.is_some().then_some(("langStringElementId", object.id_at, None)));
         found.extend(object.graph.map(|at| ("langStringElementGraph", at, None)));
         if scope.version() > 2 {
             found.extend(object.types.is_some().then_some(("langStringElementType", object.types_at, None)));
             let keywords = object.keywords.iter();
-            found.extend(keywords.map(|(keyword, at)| ("langStringElementKeyword", *at, Some(keyword.as_str()))));
+            found.extend(
+                keywords.map(|(keyword, at)| ("langStringElementKeyword", *at, Some(keyword.as_str()))),
+            );
         }
         let properties = object.properties.iter();
-        found.extend(
-            properties.map(|own| ("langStringElementInvalidProp", own.at, Some(own.name.as_str()))),
-        );
+        found.extend(properties.map(|own| ("langStringElementInvalidProp", own.at, Some(own.name.as_str()))));
         for (code, at, value) in found {
             self.note(words, code, value, self.point(at));
         }
