@@ -284,8 +284,8 @@ proptest! {
     #[test]
     fn no_identifier_makes_the_parser_panic(text in "\\PC{0,40}") {
         let _outcome = text.parse::<Dtmi>();
-        let model = json!({"@context": ["dtmi:dtdl:context;3", text.clone()], "@id": text.clone(), "@type": ["Interface", text.clone()],
-            "extends": text.clone(), text: "x"});
+        let model = json!({"@context": ["dtmi:dtdl:context;3", &text], "@id": &text, "@type": ["Interface", &text],
+            "extends": &text, &text: "x"});
         let _outcome = ModelSet::new(Rules::Language).with(&[model]);
     }
 }

@@ -65,13 +65,9 @@ impl Parser<'_> {
             let fault = Fault::new("objectCountBelowMin")
                 .element(parent)
                 .property(name.term())
-                .value(count.to_string())
                 .restriction(place.takes.least.to_string());
             let at = self.property_span(property);
-            let mut fault = fault.at(at);
-            // The official fault names neither number.
-            fault.value = None;
-            self.faults.push(fault);
+            self.faults.push(fault.at(at));
         }
         Ok(())
     }
@@ -129,7 +125,7 @@ impl Parser<'_> {
             self.faults.push(fault.at(scope.named_at));
         }
         let id = self.identifier(object, &scope, place, lax)?;
-        if self.is_duplicate(&id, object, &scope, place, lax) {
+        if self.is_duplicate(&id, object, place, lax) {
             return Ok(false);
         }
         let Some(types) = self.types(object, &id, &scope, place) else { return Ok(false) };
@@ -209,14 +205,7 @@ impl Parser<'_> {
     }
 
     /// An identifier stands for one element.
-    fn is_duplicate(
-        &mut self,
-        id: &Id,
-        object: &Object,
-        scope: &Scope,
-        place: &Place<'_>,
-        lax: bool,
-    ) -> bool {
+    fn is_duplicate(&mut self, id: &Id, object: &Object, place: &Place<'_>, lax: bool) -> bool {
         let Some(other) = self.graph.elements.get(id).cloned() else { return false };
         let Some(site) = &other.site else {
             let at = self.point(object.id_at);
@@ -239,9 +228,6 @@ impl Parser<'_> {
                 fault.value = value;
                 self.faults.push(fault);
             }
-            return true;
-        }
-        if other.version != scope.version() && site.document == u32::MAX {
             return true;
         }
         let first = crate::graph::point(site.document, site.object.id_at);

@@ -158,7 +158,10 @@ impl Parser<'_> {
             }
         }
         if count < known.least {
-            let fault = Fault::new("objectCountBelowMin").element(id).property(name.term());
+            let fault = Fault::new("objectCountBelowMin")
+                .element(id)
+                .property(name.term())
+                .restriction(known.least.to_string());
             let at = self.property_span(property);
             self.faults.push(fault.at(at));
         }

@@ -3,6 +3,7 @@
 mod elements;
 mod extras;
 mod identifier;
+mod iri;
 mod literal;
 mod properties;
 mod types;
