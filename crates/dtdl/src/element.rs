@@ -48,8 +48,8 @@ pub struct Interface {
     /// Interfaces that it inherits from, as written.
     pub extends: Vec<Dtmi>,
     /// Its own contents by name, in the order of the document.
-    pub contents: IndexMap<String, Content>,
-    /// Every schema inside that has an identifier, so that others of the interface can refer to it.
+    pub contents: IndexMap<String, Arc<Content>>,
+    /// The schemas that it defines for use by several contents, by identifier.
     pub schemas: IndexMap<Dtmi, Arc<Schema>>,
 }
 
@@ -108,13 +108,13 @@ pub struct Relationship {
     pub properties: IndexMap<String, Arc<Schema>>,
 }
 
-/// A schema: what a value must look like.
+/// A schema: what a value must look like. References are resolved; equal ones are shared.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Schema {
     /// A primitive.
     Primitive(Primitive),
     /// A GeoJSON shape, as in `point`.
-    Geospatial(&'static str),
+    Geospatial(Shape),
     /// A list of values of one schema.
     Array(Arc<Schema>),
     /// One of some named values.
@@ -123,8 +123,6 @@ pub enum Schema {
     Map(Arc<Schema>),
     /// Named fields.
     Object(Vec<Field>),
-    /// A schema of the same interface, by identifier. Gone after resolution.
-    Reference(Dtmi),
 }
 
 /// A named part of an object, or a command's payload.
@@ -217,6 +215,66 @@ impl Primitive {
     }
 }
 
-/// GeoJSON shapes that DTDL names.
-pub(crate) const GEOSPATIAL: [&str; 6] =
-    ["lineString", "multiLineString", "multiPoint", "multiPolygon", "point", "polygon"];
+/// The GeoJSON shapes that DTDL names.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Shape {
+    /// One position.
+    Point,
+    /// Positions.
+    MultiPoint,
+    /// Positions of a line.
+    LineString,
+    /// Lines.
+    MultiLineString,
+    /// Rings, the outer one first.
+    Polygon,
+    /// Polygons.
+    MultiPolygon,
+}
+
+impl Shape {
+    /// The shape of a term, as in `multiPoint`.
+    pub fn from_term(term: &str) -> Option<Self> {
+        Some(match term {
+            "point" => Self::Point,
+            "multiPoint" => Self::MultiPoint,
+            "lineString" => Self::LineString,
+            "multiLineString" => Self::MultiLineString,
+            "polygon" => Self::Polygon,
+            "multiPolygon" => Self::MultiPolygon,
+            _ => return None,
+        })
+    }
+
+    /// The value of `type` in GeoJSON.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Point => "Point",
+            Self::MultiPoint => "MultiPoint",
+            Self::LineString => "LineString",
+            Self::MultiLineString => "MultiLineString",
+            Self::Polygon => "Polygon",
+            Self::MultiPolygon => "MultiPolygon",
+        }
+    }
+
+    /// How many arrays are around each number of `coordinates`.
+    pub fn levels(self) -> usize {
+        match self {
+            Self::Point => 1,
+            Self::MultiPoint | Self::LineString => 2,
+            Self::MultiLineString | Self::Polygon => 3,
+            Self::MultiPolygon => 4,
+        }
+    }
+}
+
+impl Language {
+    /// The number of the version.
+    pub fn number(self) -> u8 {
+        match self {
+            Self::V2 => 2,
+            Self::V3 => 3,
+        }
+    }
+}

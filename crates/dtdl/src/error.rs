@@ -1,8 +1,12 @@
-//! What can be wrong with a model, and where.
+//! What can be wrong with a model, where, and how to put it right.
 
 use std::fmt;
 
-/// The kind of a fault, for programs; the message is for people.
+use crate::codes::{self, OFFICIAL, OURS};
+use crate::fault::Fault;
+use crate::source::Location;
+
+/// The kind of an error, for programs that need no finer difference.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum ErrorKind {
     /// The document is not of the JSON shape that the element needs.
@@ -27,47 +31,104 @@ pub enum ErrorKind {
     Service,
 }
 
-/// One fault of a model: which model, which element, what is wrong and how to put it right.
+/// One error of a model: which model, which element, what is wrong and how to put it right.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub struct ModelError {
-    /// Identifier of the model, or its place in the upload where it has none (`document 3`).
-    pub model: String,
-    /// Path to the element inside the model, as in `contents[2].schema`; empty for the model itself.
-    pub path: String,
-    /// The kind of the fault.
+    /// Stable identifier: `dtmi:dtdl:parsingError:…` as the official parser has it, or `dtmi:twinwright:parsingError:…`
+    /// for what the official parser does not number.
+    pub code: String,
+    /// The kind of the error.
     pub kind: ErrorKind,
-    /// What is wrong, and the fix.
+    /// Identifier of the model, or the name of its source where it has none.
+    pub model: String,
+    /// Path inside the model, as in `contents[2].schema`; empty for the model itself.
+    pub path: String,
+    /// Identifier of the element at fault; made from its parent's where the author gave none.
+    pub element: Option<String>,
+    /// Identifier of the other element, where two do not fit.
+    pub related: Option<String>,
+    /// The property at fault.
+    pub property: Option<String>,
+    /// A second property that is involved, as in the one whose values must differ.
+    pub aux: Option<String>,
+    /// The type at fault, or the type that is needed.
+    pub of_type: Option<String>,
+    /// The value at fault.
+    pub value: Option<String>,
+    /// What is allowed instead.
+    pub restriction: Option<String>,
+    /// Where it stands; nothing where a model of an earlier call is at fault.
+    pub at: Option<Location>,
+    /// The other place, where two do not fit.
+    pub also: Option<Location>,
+    /// What is wrong.
     pub message: String,
+    /// What to change.
+    pub hint: String,
 }
 
 impl fmt::Display for ModelError {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.path.is_empty() {
-            write!(formatter, "{}: {}", self.model, self.message)
-        } else {
-            write!(formatter, "{} at {}: {}", self.model, self.path, self.message)
+        formatter.write_str(&self.model)?;
+        if !self.path.is_empty() {
+            write!(formatter, " at {}", self.path)?;
+        }
+        if let Some(at) = &self.at {
+            write!(formatter, " (line {}, column {})", at.line, at.column)?;
+        }
+        write!(formatter, ": {}: {}", self.message, self.hint)
+    }
+}
+
+impl ModelError {
+    /// The code without its prefix, as in `missingContext`.
+    pub fn short_code(&self) -> &str {
+        self.code.rsplit(':').next().unwrap_or(&self.code)
+    }
+
+    /// The error as a compiler would show it: the line of the text, a mark under the place, and the hint.
+    ///
+    /// `text` is the text of the source that [`ModelError::at`] names; `source_name` is shown in its place.
+    pub fn render(&self, source_name: &str, text: &str) -> String {
+        crate::render::render(self, source_name, text)
+    }
+
+    pub(crate) fn new(
+        fault: Fault,
+        model: String,
+        path: String,
+        at: Option<Location>,
+        also: Option<Location>,
+    ) -> Self {
+        let code = codes::find(fault.code);
+        // A test looks at every code in use: one without words does not get this far.
+        let (kind, prefix) = code.map_or((ErrorKind::Shape, OFFICIAL), |code| {
+            (code.kind, if code.is_ours() { OURS } else { OFFICIAL })
+        });
+        let words = |template: fn(&codes::Code) -> &str| {
+            code.map_or_else(|| fault.code.to_owned(), |code| codes::fill(template(code), &fault))
+        };
+        Self {
+            code: format!("{prefix}{}", fault.code),
+            kind,
+            model,
+            path,
+            message: words(|code| code.wrong),
+            hint: words(|code| code.fix),
+            element: fault.element.as_deref().map(str::to_owned),
+            related: fault.related.as_deref().map(str::to_owned),
+            property: fault.property,
+            aux: fault.aux,
+            of_type: fault.kind,
+            value: fault.value,
+            restriction: fault.restriction,
+            at,
+            also,
         }
     }
 }
 
-/// Most faults reported for one upload; a hostile upload must not grow the answer without bound.
-pub(crate) const MOST_ERRORS: usize = 100;
-
-/// Collects faults up to the bound.
-#[derive(Debug, Default)]
-pub(crate) struct Errors {
-    pub(crate) list: Vec<ModelError>,
-}
-
-impl Errors {
-    pub(crate) fn push(&mut self, model: &str, path: &str, kind: ErrorKind, message: impl Into<String>) {
-        if self.list.len() < MOST_ERRORS {
-            self.list.push(ModelError {
-                model: model.to_owned(),
-                path: path.to_owned(),
-                kind,
-                message: message.into(),
-            });
-        }
-    }
+/// Identifiers of every error that can be reported, in no particular order.
+pub fn error_codes() -> impl Iterator<Item = String> {
+    codes::all().map(|code| format!("{}{}", if code.is_ours() { OURS } else { OFFICIAL }, code.name))
 }

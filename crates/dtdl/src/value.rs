@@ -21,10 +21,50 @@ pub struct Fault {
 }
 
 /// Checks a value against a resolved schema. An empty list means that it fits.
+///
+/// A [`Value`] does not tell `-0` from `-0.0`: both pass for a whole number here. [`validate_text`] tells them apart.
 pub fn validate_value(schema: &Schema, value: &Value) -> Vec<Fault> {
     let mut faults = Vec::new();
     check(schema, value, "", &mut faults);
     faults
+}
+
+/// Checks the JSON text of a value against a resolved schema, by the letter of the text: `2.0` and `-0.0` are no whole
+/// numbers. A text that is no JSON does not fit.
+pub fn validate_text(schema: &Schema, text: &str) -> Vec<Fault> {
+    match serde_json::from_str(&marked(text)) {
+        Ok(value) => validate_value(schema, &value),
+        Err(error) => vec![Fault { path: String::new(), message: format!("is no JSON: {error}") }],
+    }
+}
+
+/// The text with each `-0` as `0` and each minus zero with a fraction as a number that is not whole.
+fn marked(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    let (mut quoted, mut escaped, mut rest) = (false, false, text);
+    while let Some(letter) = rest.chars().next() {
+        if !quoted && letter == '-' {
+            let end = rest
+                .find(|letter: char| !matches!(letter, '0'..='9' | '-' | '+' | '.' | 'e' | 'E'))
+                .unwrap_or(rest.len());
+            let number = &rest[..end];
+            let zero = number.parse().is_ok_and(|number: f64| number == 0.0) && number.starts_with("-0");
+            out.push_str(match number {
+                "-0" => "0",
+                _ if zero => "-1e-300",
+                number => number,
+            });
+            rest = &rest[end..];
+            continue;
+        }
+        if letter == '"' && !escaped {
+            quoted = !quoted;
+        }
+        escaped = quoted && letter == '\\' && !escaped;
+        out.push(letter);
+        rest = &rest[letter.len_utf8()..];
+    }
+    out
 }
 
 fn check(schema: &Schema, value: &Value, path: &str, faults: &mut Vec<Fault>) {
@@ -39,12 +79,14 @@ fn check(schema: &Schema, value: &Value, path: &str, faults: &mut Vec<Fault>) {
             }
         }
         Schema::Geospatial(shape) => {
-            let named = value
-                .get("type")
-                .and_then(Value::as_str)
-                .is_some_and(|name| name.eq_ignore_ascii_case(shape));
-            if !named || !value.get("coordinates").is_some_and(Value::is_array) {
-                fault(format!("must be a GeoJSON object of type '{shape}' with coordinates"));
+            let named = value.get("type").and_then(Value::as_str) == Some(shape.name());
+            let fits = value.get("coordinates").is_some_and(|list| are_coordinates(list, shape.levels()));
+            if !named || !fits {
+                fault(format!(
+                    "must be a GeoJSON object of type '{}' with numbers in {} levels of arrays as coordinates",
+                    shape.name(),
+                    shape.levels()
+                ));
             }
         }
         Schema::Enum(enumeration) => {
@@ -99,8 +141,21 @@ fn check(schema: &Schema, value: &Value, path: &str, faults: &mut Vec<Fault>) {
             }
             _ => fault(format!("must be an object, and is {}", kind_of(value))),
         },
-        // Resolution has replaced all of them; a set built by hand must not be let through unchecked.
-        Schema::Reference(id) => fault(format!("has the unresolved schema '{id}'")),
+    }
+}
+
+/// A whole number; JSON's minus zero is read as a floating-point number and is one all the same.
+fn whole(value: &Value) -> Option<i64> {
+    value
+        .as_i64()
+        .or_else(|| value.as_f64().filter(|number| *number == 0.0 && number.is_sign_negative()).map(|_| 0))
+}
+
+fn are_coordinates(value: &Value, levels: usize) -> bool {
+    match value {
+        Value::Array(list) if levels > 0 => list.iter().all(|entry| are_coordinates(entry, levels - 1)),
+        Value::Number(_) => levels == 0,
+        _ => false,
     }
 }
 
@@ -114,8 +169,8 @@ fn primitive_fault(primitive: Primitive, value: &Value) -> Option<String> {
         Primitive::Time => text(time::is_time),
         Primitive::Double => value.is_number(),
         Primitive::Float => value.as_f64().is_some_and(|number| number.abs() <= f64::from(f32::MAX)),
-        Primitive::Integer => value.as_i64().is_some_and(|number| i32::try_from(number).is_ok()),
-        Primitive::Long => value.as_i64().is_some(),
+        Primitive::Integer => whole(value).is_some_and(|number| i32::try_from(number).is_ok()),
+        Primitive::Long => whole(value).is_some(),
         Primitive::String => match value.as_str() {
             Some(text) if text.len() > LONGEST_TEXT => {
                 return Some(format!("has {} bytes of text: {LONGEST_TEXT} are the most", text.len()));
