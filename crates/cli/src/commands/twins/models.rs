@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, bail};
 use serde_json::{Value, json};
 use twinwright_azure::twins::{Model, TwinsClient};
-use twinwright_dtdl::{ModelSet, Rules};
+use twinwright_dtdl::{ModelError, ModelSet, Rules, Source};
 
 use super::{MOST, client};
 use crate::args::ModelCommand;
@@ -94,20 +94,40 @@ fn read(file: &Path) -> anyhow::Result<String> {
     Ok(text.trim_start_matches('\u{feff}').to_owned())
 }
 
-/// Checks files by themselves: nothing is sent.
+/// Checks files by themselves: nothing is sent. What they extend or embed has to be among them.
 fn check(files: &[PathBuf], output: Output) -> anyhow::Result<()> {
-    let models = documents(files)?;
-    let errors = match ModelSet::new(Rules::DigitalTwins).with(&models) {
-        Ok(_) => Vec::new(),
+    let mut sources = Vec::new();
+    for file in paths(files)? {
+        sources.push(Source::new(file.display().to_string(), read(&file)?));
+    }
+    if sources.is_empty() {
+        bail!("no models found: name DTDL files, or a folder that holds *.json");
+    }
+    let texts: Vec<String> = sources.iter().map(|source| source.text.clone()).collect();
+    let errors = match ModelSet::new(Rules::DigitalTwins).load(sources) {
+        Ok(loaded) => {
+            let count = loaded.set.len();
+            output.result(&json!({ "models": count, "errors": [] }), || format!("{count} models are valid"));
+            return Ok(());
+        }
         Err(errors) => errors,
     };
-    if errors.is_empty() {
-        output.result(&json!({ "models": models.len() }), || format!("{} models are valid", models.len()));
-        return Ok(());
-    }
-    let texts: Vec<String> = errors.iter().map(ToString::to_string).collect();
-    output.result(&texts, || texts.join("\n"));
-    bail!("{} errors", texts.len())
+    let shown = errors.iter().map(|error| match &error.at {
+        Some(at) => error.render(&at.source, texts.get(at.index).map_or("", String::as_str)),
+        None => error.to_string(),
+    });
+    let shown: Vec<String> = shown.collect();
+    let rows: Vec<Value> = errors.iter().map(row).collect();
+    output.result(&json!({ "errors": rows }), || shown.join("\n\n"));
+    bail!("{} errors", errors.len())
+}
+
+fn row(error: &ModelError) -> Value {
+    let place = error.at.as_ref();
+    json!({
+        "code": error.code, "model": error.model, "path": error.path, "message": error.message, "hint": error.hint,
+        "source": place.map(|at| &at.source), "line": place.map(|at| at.line), "column": place.map(|at| at.column),
+    })
 }
 
 fn documents(files: &[PathBuf]) -> anyhow::Result<Vec<Value>> {
