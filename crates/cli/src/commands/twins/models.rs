@@ -106,8 +106,12 @@ fn check(files: &[PathBuf], output: Output) -> anyhow::Result<()> {
     let texts: Vec<String> = sources.iter().map(|source| source.text.clone()).collect();
     let errors = match ModelSet::new(Rules::DigitalTwins).load(sources) {
         Ok(loaded) => {
-            let count = loaded.set.len();
-            output.result(&json!({ "models": count, "errors": [] }), || format!("{count} models are valid"));
+            let count = loaded.added.len();
+            let warnings: Vec<String> =
+                loaded.warnings.iter().map(|warning| format!("warning: {warning}\n")).collect();
+            let rows: Vec<Value> = loaded.warnings.iter().map(row).collect();
+            let text = || format!("{}{count} models are valid", warnings.concat());
+            output.result(&json!({ "models": count, "errors": [], "warnings": rows }), text);
             return Ok(());
         }
         Err(errors) => errors,
