@@ -11,11 +11,6 @@ use twinwright_app::config::load;
 use twinwright_app::functions::router;
 use twinwright_app::telemetry::Telemetry;
 
-/// A batch is a megabyte of small pieces that live for some milliseconds: glibc's allocator gives their pages back to
-/// the system after each one, and a third of the time went into fetching them again.
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
-
 fn main() -> ExitCode {
     match run() {
         Ok(()) => ExitCode::SUCCESS,

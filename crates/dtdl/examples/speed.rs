@@ -1,4 +1,4 @@
-//! Parses all models of a folder together, as one upload, and prints how long it takes.
+//! Parses all models of a folder together, as one upload, and prints how long it takes, as one JSON object.
 //!
 //! Usage: `cargo run --release -p twinwright-dtdl --example speed -- FOLDER`
 
@@ -44,10 +44,9 @@ fn main() -> std::io::Result<()> {
     }
     times.sort_unstable();
     let milliseconds = |time: Duration| time.as_secs_f64() * 1_000.0;
+    let (median, fastest) = (milliseconds(times[RUNS / 2]), milliseconds(times[0]));
     println!(
-        "{count} models, {bytes} bytes: median {:.1} ms, fastest {:.1} ms, first {:.1} ms",
-        milliseconds(times[RUNS / 2]),
-        milliseconds(times[0]),
+        "{{\"models\":{count},\"bytes\":{bytes},\"median_ms\":{median:.2},\"fastest_ms\":{fastest:.2},\"first_ms\":{:.2}}}",
         milliseconds(first)
     );
     Ok(())

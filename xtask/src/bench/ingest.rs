@@ -32,7 +32,7 @@ fn from_outside(context: &Context) -> anyhow::Result<Vec<Figure>> {
     let workspace = &context.workspace;
     build(workspace, &Build::development(&[LOAD]))?;
     let mut command = Command::new(workspace.binary(LOAD, false, None));
-    command.arg(&context.app);
+    command.arg(context.app()?);
     match python::install(&workspace.root, "bench", "a handler in Python, for comparison") {
         Ok(python) => {
             command.arg(python).arg(workspace.root.join("tests/bench/peer.py"));

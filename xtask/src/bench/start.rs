@@ -29,7 +29,7 @@ pub(super) fn run(context: &Context) -> anyhow::Result<Vec<Figure>> {
     let folder = context.workspace.target.join("bench-start");
     let _ = fs::remove_dir_all(&folder);
     fs::create_dir_all(&folder)?;
-    measure(&context.app, &folder)
+    measure(context.app()?, &folder)
 }
 
 /// The first start finds an empty folder, the later ones what it left there.

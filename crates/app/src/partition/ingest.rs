@@ -8,6 +8,7 @@
 //! How the state comes to where a batch begins is in `replay`.
 
 use std::collections::{BTreeMap, HashMap};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
@@ -322,12 +323,20 @@ impl Ingest {
     }
 }
 
-/// Runs work that may take long on this thread, and lets the runtime move the other tasks to another one.
+/// What blocks a worker of the runtime no longer than this does not pay for a move of its other tasks.
+const SHORT_MICROS: u64 = 5_000;
+
+/// Runs work that may take long on this thread. Where the last of its kind did, the runtime moves its other tasks to
+/// another thread first.
 pub(crate) fn run_blocking<T>(work: impl FnOnce() -> T) -> T {
-    match tokio::runtime::Handle::try_current().map(|handle| handle.runtime_flavor()) {
-        Ok(tokio::runtime::RuntimeFlavor::MultiThread) => tokio::task::block_in_place(work),
-        _ => work(),
-    }
+    static LAST_MICROS: AtomicU64 = AtomicU64::new(u64::MAX);
+    let multi_threaded = tokio::runtime::Handle::try_current()
+        .is_ok_and(|handle| handle.runtime_flavor() == tokio::runtime::RuntimeFlavor::MultiThread);
+    let short = LAST_MICROS.load(Ordering::Relaxed) < SHORT_MICROS;
+    let started = Instant::now();
+    let done = if multi_threaded && !short { tokio::task::block_in_place(work) } else { work() };
+    LAST_MICROS.store(u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX), Ordering::Relaxed);
+    done
 }
 
 /// Dead letters as they are stored: with everything needed to send them again.

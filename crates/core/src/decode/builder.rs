@@ -18,6 +18,8 @@ struct Slot {
     name: Arc<str>,
     signal: Option<u32>,
     state: Option<u32>,
+    /// Whether it is known to be numeric, once that was asked.
+    numeric: Option<bool>,
 }
 
 #[derive(Default)]
@@ -36,7 +38,8 @@ struct Scratch<'a, 'p> {
     extra: Map<String, Value>,
     claimed: Option<Cow<'a, str>>,
     time: Option<Micros>,
-    time_text: Option<Value>,
+    /// What `time` was read from.
+    time_source: Option<Field<'a>>,
 }
 
 impl<'a> Sink<'a> for Scratch<'a, '_> {
@@ -69,6 +72,10 @@ fn plain(value: Field<'_>) -> Value {
 impl<'a> Scratch<'a, '_> {
     /// Device id and timestamp are not telemetry: they say whose and when.
     fn special(&mut self, name: &str, value: &Field<'a>) -> bool {
+        // Every field of every row comes by here, and few begin like these.
+        if !matches!(name.as_bytes().first(), Some(b'd' | b't')) {
+            return false;
+        }
         match (name, value) {
             ("deviceId" | "device_id" | "deviceid", Field::Text(text)) => {
                 self.claimed = Some(text.clone());
@@ -77,14 +84,14 @@ impl<'a> Scratch<'a, '_> {
             ("timestamp" | "ts" | "time", Field::Text(text)) => {
                 self.time = parse_iso(text);
                 if self.time.is_some() {
-                    self.time_text = Some(Value::from(&**text));
+                    self.time_source = Some(Field::Text(text.clone()));
                 }
                 self.time.is_some()
             }
             ("timestamp" | "ts" | "time", Field::Number(number)) => {
                 self.time = epoch(*number);
                 if self.time.is_some() {
-                    self.time_text = Some(Value::from(*number));
+                    self.time_source = Some(Field::Number(*number));
                 }
                 self.time.is_some()
             }
@@ -107,7 +114,7 @@ impl<'a> Scratch<'a, '_> {
             }
             let name: Arc<str> = Arc::from(name);
             self.slots.by_name.insert(Arc::clone(&name), next);
-            self.slots.all.push(Slot { name, signal: None, state: None });
+            self.slots.all.push(Slot { name, signal: None, state: None, numeric: None });
             Some(next)
         })?;
         if let Some(at) = self.order.iter().position(|&other| other == slot) {
@@ -157,7 +164,7 @@ pub fn decode<'a>(
             extra: Map::new(),
             claimed: None,
             time: None,
-            time_text: None,
+            time_source: None,
         };
         let device = match read(&event, &mut scratch, &mut path) {
             Ok(device) => device,
@@ -173,12 +180,12 @@ pub fn decode<'a>(
                 continue;
             }
         };
-        let (mut extra, time, time_text) = (scratch.extra, scratch.time, scratch.time_text);
+        let (mut extra, time, time_source) = (scratch.extra, scratch.time, scratch.time_source);
         let mut flags = 0;
         let ahead = time.is_some_and(|time| time > event.enqueued.saturating_add(MAX_CLOCK_AHEAD));
         if ahead {
             flags |= RowFlags::CLOCK;
-            extra.insert("timestamp".to_owned(), time_text.unwrap_or_default());
+            extra.insert("timestamp".to_owned(), time_source.map_or(Value::Null, plain));
         }
         let row = frame.rows();
         let index = *devices.entry(device).or_insert_with(|| {
@@ -196,7 +203,9 @@ pub fn decode<'a>(
             match value {
                 Field::Number(number) => write_signal(&mut frame, slot, row, number),
                 Field::Text(text)
-                    if slot.signal.is_some() || is_not_a_number(&text) || is_signal(&slot.name) =>
+                    if slot.signal.is_some()
+                        || is_not_a_number(&text)
+                        || *slot.numeric.get_or_insert_with(|| is_signal(&slot.name)) =>
                 {
                     flags |= RowFlags::TYPE;
                     extra.insert(slot.name.to_string(), Value::from(text.into_owned()));
