@@ -4,7 +4,7 @@
 
 use std::collections::BTreeSet;
 
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 use twinwright_dtdl::Dtmi;
 
 use crate::answer::Refusal;
@@ -137,6 +137,55 @@ pub(crate) fn apply_to_relationship(
     operations
         .iter()
         .try_for_each(|operation| apply_to_container(relationship, &operation.path, operation, &mut touched))
+}
+
+/// The operations as JSON Patch again, with paths from the root.
+pub(crate) fn rooted(operations: &[Operation]) -> Value {
+    let list = operations.iter().map(|operation| {
+        let path: String = operation.path.iter().map(|part| format!("/{}", escape(part))).collect();
+        match operation.action {
+            Action::Add => json!({"op": "add", "path": path, "value": operation.value}),
+            Action::Replace => json!({"op": "replace", "path": path, "value": operation.value}),
+            Action::Remove => json!({"op": "remove", "path": path}),
+        }
+    });
+    list.collect()
+}
+
+/// What turns one document into the other, as JSON Patch; properties and the model only, since the service keeps the rest.
+pub(crate) fn difference(before: &Document, after: &Document) -> Value {
+    let mut list = Vec::new();
+    let model = |document: &Document| crate::twin::model_of(document).map(str::to_owned);
+    let (old_model, new_model) = (model(before), model(after));
+    if old_model != new_model {
+        list.push(json!({"op": "replace", "path": "/$metadata/$model", "value": new_model}));
+    }
+    compare(before, after, "", &mut list);
+    Value::Array(list)
+}
+
+fn compare(before: &Document, after: &Document, path: &str, list: &mut Vec<Value>) {
+    let own = |name: &&String| !name.starts_with('$');
+    for name in before.keys().filter(own).filter(|name| !after.contains_key(*name)) {
+        list.push(json!({"op": "remove", "path": format!("{path}/{}", escape(name))}));
+    }
+    for name in after.keys().filter(own) {
+        let path = format!("{path}/{}", escape(name));
+        match (before.get(name), &after[name]) {
+            (None, value) => list.push(json!({"op": "add", "path": path, "value": value})),
+            (Some(Value::Object(old)), Value::Object(new)) if new.contains_key("$metadata") => {
+                compare(old, new, &path, list);
+            }
+            (Some(old), value) if old != value => {
+                list.push(json!({"op": "replace", "path": path, "value": value}));
+            }
+            _ => {}
+        }
+    }
+}
+
+fn escape(part: &str) -> String {
+    part.replace('~', "~0").replace('/', "~1")
 }
 
 /// The properties of one container that a patch wrote or removed.

@@ -63,13 +63,32 @@ pub(crate) fn validate(models: &ModelSet, twin: &Document) -> Result<(), Refusal
     if !faults.is_empty() {
         return Err(Refusal::validation(format!("the twin does not fit its model '{model}'"), faults));
     }
-    if serde_json::to_vec(twin).map_or(0, |bytes| bytes.len()) > LARGEST_TWIN {
-        return Err(Refusal::bad(
-            "InvalidArgument",
-            format!("the twin is larger than {LARGEST_TWIN} bytes: keep less in it"),
-        ));
+    check_size(twin, "twin")
+}
+
+/// Refuses a document above the size that the service keeps. What the service adds to it does not count.
+pub(crate) fn check_size(document: &Document, kind: &str) -> Result<(), Refusal> {
+    let own = document.iter().filter(|(name, _)| *name != "$metadata" && *name != "$etag");
+    let size: usize = own.map(|(name, value)| name.len() + 4 + size_of(value)).sum();
+    if size > LARGEST_TWIN {
+        let message = format!("the {kind} is larger than {LARGEST_TWIN} bytes: keep less in it");
+        return Err(Refusal::bad("InvalidArgument", message));
     }
     Ok(())
+}
+
+/// Length of a value as JSON, near enough and without writing it.
+fn size_of(value: &Value) -> usize {
+    match value {
+        Value::Null | Value::Bool(_) => 5,
+        Value::Number(_) => 8,
+        Value::String(text) => text.len() + 2,
+        Value::Array(list) => 2 + list.iter().map(|entry| size_of(entry) + 1).sum::<usize>(),
+        Value::Object(map) => {
+            let own = map.iter().filter(|(name, _)| *name != "$metadata");
+            2 + own.map(|(name, value)| name.len() + 4 + size_of(value)).sum::<usize>()
+        }
+    }
 }
 
 fn check_container(
@@ -172,12 +191,20 @@ pub(crate) fn fresh_metadata(
 }
 
 /// The twin as a client of an API version sees it: the oldest knows no time of last update for the whole.
-pub(crate) fn present(document: &Document, api_version: &str) -> Value {
-    let mut value = Value::Object(document.clone());
-    if api_version == "2020-10-31" {
-        strip_last_update(&mut value);
+pub(crate) fn present(document: &Document, api_version: &str) -> String {
+    if api_version != "2020-10-31" {
+        return serde_json::to_string(document).unwrap_or_default();
     }
-    value
+    let mut value = Value::Object(document.clone());
+    strip_last_update(&mut value);
+    value.to_string()
+}
+
+/// True when a body or patch sets a `sourceTime`, which the oldest API version does not know.
+pub(crate) fn sets_source_time(body: &Value) -> bool {
+    let entries = body.as_array().into_iter().flatten();
+    let mut paths = entries.filter_map(|entry| entry.get("path")?.as_str());
+    paths.any(|path| path.contains("$metadata/") && path.ends_with("/sourceTime"))
 }
 
 fn strip_last_update(value: &mut Value) {

@@ -66,7 +66,7 @@ impl Store {
 
     /// Rows of a query after a key; `size` rows at most.
     pub(crate) fn query(&self, query: &Query, after: &[String; 2], size: usize) -> Page {
-        let graph = self.graph();
+        let graph = self.query_graph();
         let wanted = |row: &Row| {
             query.condition.as_ref().is_none_or(|condition| matches(condition, row, &graph.models))
         };
