@@ -65,7 +65,11 @@ impl PartialSetup {
             setup.queues.add(name, Queue::new(waiting, most));
         }
         for (name, count) in backlog.iter().filter(|(name, _)| setup.queues.get(name).is_none()) {
-            tracing::warn!(endpoint = name, count, "events wait for an endpoint that is not configured any more");
+            tracing::warn!(
+                endpoint = name,
+                count,
+                "events wait for an endpoint that is not configured any more"
+            );
         }
         setup
     }

@@ -147,7 +147,9 @@ pub enum TwinsError {
     )]
     OldJournal(PathBuf),
     /// The database cannot be opened.
-    #[error("cannot open the database '{file}' ({reason}): restore the file from a copy, or move it away to start empty")]
+    #[error(
+        "cannot open the database '{file}' ({reason}): restore the file from a copy, or move it away to start empty"
+    )]
     Database {
         /// The file.
         file: PathBuf,

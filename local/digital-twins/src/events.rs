@@ -17,8 +17,21 @@ pub struct TwinEvent {
     pub kind: TwinEventKind,
 }
 
-/// A whole twin or relationship as the service returns it.
-pub type WireDocument = Arc<Map<String, Value>>;
+/// A whole twin or relationship.
+#[derive(Debug, Clone, PartialEq)]
+pub struct WireDocument(pub(crate) Arc<Map<String, Value>>);
+
+impl WireDocument {
+    /// A property, component or identifier by its name.
+    pub fn get(&self, name: &str) -> Option<&Value> {
+        self.0.get(name)
+    }
+
+    /// The document as the service returns it, metadata included.
+    pub fn to_value(&self) -> Value {
+        Value::Object(crate::twin::unfold(&self.0))
+    }
+}
 
 /// What happened to a twin.
 #[derive(Debug, Clone, PartialEq)]

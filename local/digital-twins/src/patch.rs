@@ -38,8 +38,9 @@ pub(crate) fn parse(body: &Value) -> Result<Vec<Operation>, Refusal> {
     let Value::Array(list) = body else {
         return Err(Refusal::problem("a patch is an array of operations"));
     };
-    if list.is_empty() || list.len() > MOST_OPERATIONS {
-        return Err(invalid(format!("a patch has 1 to {MOST_OPERATIONS} operations")));
+    // An empty patch is taken, and changes nothing.
+    if list.len() > MOST_OPERATIONS {
+        return Err(invalid(format!("a patch has {MOST_OPERATIONS} operations at the most")));
     }
     list.iter().map(parse_operation).collect()
 }
@@ -206,9 +207,14 @@ impl Touched {
                 metadata.remove(&name);
                 continue;
             }
-            let entry = metadata.entry(name).or_insert_with(|| Value::Object(Map::new()));
-            if let Value::Object(entry) = entry {
-                entry.insert("lastUpdateTime".into(), now.into());
+            match metadata.get_mut(&name) {
+                // It has a source time, which stays.
+                Some(Value::Object(entry)) => {
+                    entry.insert("lastUpdateTime".into(), now.into());
+                }
+                _ => {
+                    metadata.insert(name, now.into());
+                }
             }
         }
         metadata.insert("$lastUpdateTime".into(), now.into());
@@ -302,6 +308,9 @@ fn metadata_operation(
         }
         [property, field] if field == "sourceTime" && !property.starts_with('$') => {
             let entry = metadata.entry(property.clone()).or_insert_with(|| Value::Object(Map::new()));
+            if let Value::String(time) = entry {
+                *entry = json!({"lastUpdateTime": time});
+            }
             let Value::Object(entry) = entry else { return Err(invalid("$metadata holds no object there")) };
             if operation.action == Action::Remove {
                 return entry
@@ -344,6 +353,7 @@ mod tests {
     fn values_and_metadata_move_together() {
         let twin = run(&json!([{"op": "add", "path": "/speed", "value": 2}, {"op": "replace", "path": "/health/score", "value": 3}])).unwrap();
         assert_eq!(twin["speed"], 2);
+        let twin = crate::twin::unfold(&twin);
         assert_ne!(twin["$metadata"]["speed"]["lastUpdateTime"], "t");
         assert_eq!(twin["$metadata"]["speed"]["sourceTime"], "s");
         assert!(twin["health"]["$metadata"]["score"]["lastUpdateTime"].is_string());

@@ -64,7 +64,8 @@ impl LocalTwins {
             opened.await.map_err(|error| folder_error(&config.folder, std::io::Error::other(error)))??;
         let store = Arc::new(store);
         let interrupted = store.end_interrupted_jobs().await;
-        interrupted.map_err(|refusal| folder_error(&config.folder, std::io::Error::other(refusal.message)))?;
+        interrupted
+            .map_err(|refusal| folder_error(&config.folder, std::io::Error::other(refusal.message)))?;
         let tokens = Tokens::open(&config.folder, config.extra_tokens)
             .map_err(|source| folder_error(&config.folder, source))?;
         let (token, token_file) = (tokens.generated().to_owned(), tokens.file.clone());

@@ -1,5 +1,7 @@
 //! Twins and relationships as JSON documents: checks against the model, and the metadata that the service keeps.
 
+use serde::ser::SerializeMap;
+use serde::{Serialize, Serializer};
 use serde_json::{Map, Value, json};
 use twinwright_dtdl::{ModelSet, ResolvedInterface, Schema, validate_value};
 
@@ -179,23 +181,91 @@ pub(crate) fn fresh_metadata(
     }
     metadata.insert("$lastUpdateTime".into(), now.into());
     for name in container.keys().filter(|name| !name.starts_with('$') && !components.contains(*name)) {
-        let mut entry = json!({"lastUpdateTime": now});
         let source =
             given.and_then(|given| given.get(name)?.get("sourceTime")?.as_str()).and_then(clock::normalise);
-        if let Some(source) = source {
-            entry["sourceTime"] = source.into();
-        }
+        let entry = match source {
+            Some(source) => json!({"lastUpdateTime": now, "sourceTime": source}),
+            None => now.into(),
+        };
         metadata.insert(name.clone(), entry);
     }
     Value::Object(metadata)
 }
 
+/// A twin or component as clients see it.
+///
+/// Inside, the metadata of a property that says nothing but `lastUpdateTime` is that time alone, since an object for each
+/// property of each twin would take most of the memory. This writes it in full.
+pub(crate) struct Wire<'a>(pub(crate) &'a Document);
+
+impl Serialize for Wire<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(Some(self.0.len()))?;
+        for (name, value) in self.0 {
+            match value {
+                Value::Object(metadata) if name == "$metadata" => {
+                    map.serialize_entry(name, &WireMetadata(metadata))?;
+                }
+                Value::Object(component) if component.contains_key("$metadata") => {
+                    map.serialize_entry(name, &Wire(component))?;
+                }
+                value => map.serialize_entry(name, value)?,
+            }
+        }
+        map.end()
+    }
+}
+
+struct WireMetadata<'a>(&'a Document);
+
+impl Serialize for WireMetadata<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        #[derive(Serialize)]
+        #[serde(rename_all = "camelCase")]
+        struct Entry<'a> {
+            last_update_time: &'a str,
+        }
+        let mut map = serializer.serialize_map(Some(self.0.len()))?;
+        for (name, value) in self.0 {
+            match value {
+                Value::String(time) if !name.starts_with('$') => {
+                    map.serialize_entry(name, &Entry { last_update_time: time })?;
+                }
+                value => map.serialize_entry(name, value)?,
+            }
+        }
+        map.end()
+    }
+}
+
+/// The document as [`Wire`] writes it.
+pub(crate) fn unfold(document: &Document) -> Document {
+    let mut whole = document.clone();
+    unfold_container(&mut whole);
+    whole
+}
+
+fn unfold_container(container: &mut Document) {
+    for (name, value) in container.iter_mut() {
+        let Value::Object(inner) = value else { continue };
+        if name == "$metadata" {
+            for (_, entry) in inner.iter_mut().filter(|(name, _)| !name.starts_with('$')) {
+                if let Value::String(time) = entry {
+                    *entry = json!({"lastUpdateTime": time});
+                }
+            }
+        } else if inner.contains_key("$metadata") {
+            unfold_container(inner);
+        }
+    }
+}
+
 /// The twin as a client of an API version sees it: the oldest knows no time of last update for the whole.
 pub(crate) fn present(document: &Document, api_version: &str) -> String {
     if api_version != "2020-10-31" {
-        return serde_json::to_string(document).unwrap_or_default();
+        return serde_json::to_string(&Wire(document)).unwrap_or_default();
     }
-    let mut value = Value::Object(document.clone());
+    let mut value = Value::Object(unfold(document));
     strip_last_update(&mut value);
     value.to_string()
 }

@@ -93,13 +93,31 @@ async fn a_plant_is_imported_whole() {
     let log = jobs.log("first");
     let told: Vec<String> = log
         .iter()
-        .map(|line| format!("{} {}", line["details"]["section"].as_str().unwrap_or("-"), line["details"]["status"].as_str().unwrap()))
+        .map(|line| {
+            format!(
+                "{} {}",
+                line["details"]["section"].as_str().unwrap_or("-"),
+                line["details"]["status"].as_str().unwrap()
+            )
+        })
         .collect();
-    let wanted = ["- Started", "Models Started", "Models Succeeded", "Twins Started", "Twins Succeeded",
-        "Relationships Started", "Relationships Succeeded", "- Succeeded"];
+    let wanted = [
+        "- Started",
+        "Models Started",
+        "Models Succeeded",
+        "Twins Started",
+        "Twins Succeeded",
+        "Relationships Started",
+        "Relationships Succeeded",
+        "- Succeeded",
+    ];
     assert_eq!(told, wanted);
-    assert!(log.iter().all(|line| line["jobId"] == "first" && line["jobType"] == "Import" && line["logType"] == "Info"));
-    let count = jobs.service.query("SELECT COUNT() FROM DIGITALTWINS").await.body["value"][0]["COUNT"].clone();
+    assert!(
+        log.iter()
+            .all(|line| line["jobId"] == "first" && line["jobType"] == "Import" && line["logType"] == "Info")
+    );
+    let count =
+        jobs.service.query("SELECT COUNT() FROM DIGITALTWINS").await.body["value"][0]["COUNT"].clone();
     assert_eq!(count, 2501);
     assert_eq!(jobs.service.get("/digitaltwins/m2499").await.body["speed"], 2499);
     jobs.service.get("/digitaltwins/line/relationships/r2499").await.expect(200, "");
@@ -111,7 +129,10 @@ async fn a_plant_is_imported_whole() {
     assert_eq!((&next["value"][0]["id"], &next["nextLink"]), (&json!("second"), &Value::Null));
     jobs.put("first", "").await.expect(409, "JobIdAlreadyExists");
     let path = "/jobs/imports/first";
-    assert_eq!(jobs.service.post("/jobs/imports/first/cancel", json!({})).await.expect(200, "").body["status"], "succeeded");
+    assert_eq!(
+        jobs.service.post("/jobs/imports/first/cancel", json!({})).await.expect(200, "").body["status"],
+        "succeeded"
+    );
     jobs.service.delete(path).await.expect(204, "");
     jobs.service.get(path).await.expect(404, "JobNotFound");
     jobs.service.delete(path).await.expect(404, "JobNotFound");
@@ -127,14 +148,18 @@ async fn refused_entries_are_in_the_log_and_the_others_are_imported() {
     entries.push(json!({"$dtId": "good", "$metadata": {"$model": "dtmi:plant:Line;1"}}));
     entries.push(json!({"$dtId": "bad", "$metadata": {"$model": "dtmi:plant:None;1"}}));
     entries.push(json!({"$metadata": {"$model": "dtmi:plant:Line;1"}}));
-    entries.push(json!({"$dtId": "good", "$metadata": {"$model": "dtmi:plant:Line;1"}, "name": "the later one"}));
+    entries.push(
+        json!({"$dtId": "good", "$metadata": {"$model": "dtmi:plant:Line;1"}, "name": "the later one"}),
+    );
     entries.push(json!({"Section": "Relationships"}));
     entries.push(json!({"$dtId": "line", "$relationshipId": "x", "$relationshipName": "contains", "$targetId": "gone"}));
-    let input = lines(&entries).replace("{\"Section\":\"Relationships\"}", "not json\n{\"Section\":\"Relationships\"}");
+    let input = lines(&entries)
+        .replace("{\"Section\":\"Relationships\"}", "not json\n{\"Section\":\"Relationships\"}");
     let job = jobs.run("mixed", &input).await;
     assert_eq!((&job["status"], &job["error"]["code"]), (&json!("failed"), &json!("ImportFailed")));
     let log = jobs.log("mixed");
-    let errors: Vec<&Value> = log.iter().filter(|line| line["logType"] == "Error").map(|line| &line["details"]).collect();
+    let errors: Vec<&Value> =
+        log.iter().filter(|line| line["logType"] == "Error").map(|line| &line["details"]).collect();
     assert_eq!(errors.len(), 4, "{errors:?}");
     let codes: Vec<_> = errors.iter().map(|error| error["error"]["code"].as_str().unwrap()).collect();
     assert!(codes.contains(&"ValidationFailed") && codes.contains(&"TargetDigitalTwinNotFound"), "{codes:?}");
@@ -165,8 +190,14 @@ async fn places_outside_are_refused() {
         let body = json!({"inputBlobUri": input, "outputBlobUri": output});
         jobs.service.put("/jobs/imports/x", body).await.expect(400, "ValidationFailed");
     }
-    jobs.service.put("/jobs/imports/x", json!({"inputBlobUri": inside})).await.expect(400, "ValidationFailed");
-    jobs.service.put("/jobs/imports/a%2Fb", json!({"inputBlobUri": inside, "outputBlobUri": out})).await.expect(400, "ValidationFailed");
+    jobs.service
+        .put("/jobs/imports/x", json!({"inputBlobUri": inside}))
+        .await
+        .expect(400, "ValidationFailed");
+    jobs.service
+        .put("/jobs/imports/a%2Fb", json!({"inputBlobUri": inside, "outputBlobUri": out}))
+        .await
+        .expect(400, "ValidationFailed");
     let old = jobs.service.url("/jobs/imports").replace("2023-10-31", "2022-05-31");
     jobs.service.get(&old).await.expect(400, "UnsupportedApiVersion");
 }
@@ -194,13 +225,17 @@ async fn one_job_runs_at_a_time_and_can_be_cancelled() {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     tokio::spawn(async move { axum::serve(listener, router).await.unwrap() });
-    let account = BlobAccount { address: format!("http://{address}/account"), name: "account".into(), key: None };
+    let account =
+        BlobAccount { address: format!("http://{address}/account"), name: "account".into(), key: None };
     let service = jobs.service.restart_configured(|config| config.jobs.accounts = vec![account]).await;
     let body = json!({"inputBlobUri": format!("http://{address}/account/c/in"), "outputBlobUri": format!("http://{address}/account/c/out")});
     service.put("/jobs/imports/long", body.clone()).await.expect(201, "");
     service.put("/jobs/imports/other", body).await.expect(400, "JobLimitReached");
     service.post("/jobs/deletions", json!({})).await.expect(400, "JobLimitReached");
-    until("the job at work", async || (service.get("/jobs/imports/long").await.body["status"] == "running").then_some(())).await;
+    until("the job at work", async || {
+        (service.get("/jobs/imports/long").await.body["status"] == "running").then_some(())
+    })
+    .await;
     service.delete("/jobs/imports/long").await.expect(400, "ValidationFailed");
     let answer = service.post("/jobs/imports/long/cancel", json!({})).await.expect(200, "");
     assert_eq!(answer.body["status"], "cancelling");
@@ -248,7 +283,8 @@ async fn a_deletion_leaves_nothing() {
     assert_eq!(jobs.run("plant", &plant(1200)).await["status"], "succeeded");
     let service = jobs.service;
     service.post("/jobs/deletions?timeoutInMinutes=5", json!({})).await.expect(400, "ValidationFailed");
-    let made = service.send("POST", "/jobs/deletions", None, &[("operation-id", "all-gone")]).await.expect(202, "");
+    let made =
+        service.send("POST", "/jobs/deletions", None, &[("operation-id", "all-gone")]).await.expect(202, "");
     let location = made.headers["operation-location"].to_str().unwrap().to_owned();
     assert!(location.contains("/jobs/deletions/all-gone?api-version=2023-10-31"), "{location}");
     let job = ended(&service, "/jobs/deletions/all-gone").await;

@@ -11,9 +11,7 @@ use std::time::Duration;
 use common::{machine, models, until};
 use reqwest::{Client, Method};
 use serde_json::{Value, json};
-use twinwright_local_digital_twins::{
-    EndpointConfig, EndpointKind, Limits, LocalTwins, TwinsConfig,
-};
+use twinwright_local_digital_twins::{EndpointConfig, EndpointKind, Limits, LocalTwins, TwinsConfig};
 
 /// The test starts its own program with this variable set to have a service in another process.
 const FOLDER: &str = "TWINWRIGHT_TEST_TWINS_FOLDER";
@@ -64,9 +62,9 @@ impl Process {
             .spawn()
             .unwrap();
         let lines = std::io::BufReader::new(child.stdout.take().unwrap()).lines();
-        let mut port = lines.map_while(Result::ok).filter_map(|line| {
-            line.split("serving ").nth(1).and_then(|port| port.trim().parse().ok())
-        });
+        let mut port = lines
+            .map_while(Result::ok)
+            .filter_map(|line| line.split("serving ").nth(1).and_then(|port| port.trim().parse().ok()));
         let port = port.next().expect("the service did not start");
         rustls::crypto::ring::default_provider().install_default().ok();
         let ca = std::fs::read(folder.join("ca.pem")).unwrap();

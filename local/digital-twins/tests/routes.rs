@@ -171,7 +171,8 @@ async fn every_kind_of_event_has_its_documented_body() {
     service.delete("/digitaltwins/machine-000").await.expect(204, "");
     let events = kept.wait_for(9).await;
     let kinds: Vec<&str> = events.iter().map(|event| event.kind.rsplit('.').next().unwrap()).collect();
-    let wanted = ["Create", "Create", "Create", "Update", "Update", "telemetry", "Update", "Delete", "Delete"];
+    let wanted =
+        ["Create", "Create", "Create", "Update", "Update", "telemetry", "Update", "Delete", "Delete"];
     assert_eq!(kinds, wanted);
     let subjects: Vec<_> = events.iter().map(|event| event.subject.as_deref().unwrap_or_default()).collect();
     let twin = "machine-000";
@@ -201,7 +202,13 @@ async fn a_topic_gets_batches_after_it_came_back() {
         .await
         .with_models()
         .await;
-    route(&service, "updates", "grid", "type = 'Microsoft.DigitalTwins.Twin.Create' AND STARTS_WITH(subject, 'mach')").await;
+    route(
+        &service,
+        "updates",
+        "grid",
+        "type = 'Microsoft.DigitalTwins.Twin.Create' AND STARTS_WITH(subject, 'mach')",
+    )
+    .await;
     let service = service.with_line(2).await;
     let found = until("both events", async || {
         let received = received.lock().unwrap();
@@ -220,7 +227,10 @@ async fn a_topic_gets_batches_after_it_came_back() {
     assert_eq!(headers["aeg-sas-key"], "the key");
     assert!(headers["content-type"].to_str().unwrap().starts_with("application/cloudevents-batch+json"));
     let event = &serde_json::from_str::<Value>(body).unwrap()[0];
-    assert_eq!((event["specversion"].as_str(), event["subject"].as_str()), (Some("1.0"), Some("machine-000")));
+    assert_eq!(
+        (event["specversion"].as_str(), event["subject"].as_str()),
+        (Some("1.0"), Some("machine-000"))
+    );
     assert_eq!(event["data"]["data"]["$dtId"], "machine-000");
     drop(service);
 }
@@ -332,7 +342,10 @@ async fn history_rows_have_the_documented_columns() {
         {"op": "replace", "path": "/speed", "value": 40}, {"op": "add", "path": "/place", "value": {"hall": "B"}},
         {"op": "add", "path": "/place/row", "value": 2}, {"op": "replace", "path": "/health/score", "value": 1}]);
     service.patch("/digitaltwins/machine-000", patch).await.expect(204, "");
-    service.patch("/digitaltwins/machine-000", json!([{"op": "remove", "path": "/place"}])).await.expect(204, "");
+    service
+        .patch("/digitaltwins/machine-000", json!([{"op": "remove", "path": "/place"}]))
+        .await
+        .expect(204, "");
     let since = json!([{"op": "replace", "path": "/since", "value": "2026-03-01"}]);
     service.patch("/digitaltwins/line/relationships/has-000", since).await.expect(204, "");
     service.delete("/digitaltwins/line/relationships/has-000").await.expect(204, "");
@@ -348,7 +361,9 @@ async fn history_rows_have_the_documented_columns() {
         .iter()
         .map(|row| match row {
             HistoryRow::Twin(row) => format!("{} {} {}", row.action, row.twin_id, row.model_id),
-            HistoryRow::Relationship(row) => format!("{} {} {} {}", row.action, row.relationship_id, row.source, row.target),
+            HistoryRow::Relationship(row) => {
+                format!("{} {} {} {}", row.action, row.relationship_id, row.source, row.target)
+            }
             HistoryRow::Property(row) => {
                 assert_eq!((row.service_id.as_str(), row.time_stamp.len()), ("plant.example", 28));
                 let relationship = row.relationship_id.as_deref().unwrap_or("-");

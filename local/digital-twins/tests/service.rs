@@ -128,7 +128,10 @@ async fn folders_that_cannot_be_read_are_clear_errors() {
     let old = tempfile::tempdir().unwrap();
     std::fs::write(old.path().join("twins.journal"), "{}").unwrap();
     let error = fails(old.path()).await;
-    assert!(matches!(error, TwinsError::OldJournal(_)) && error.to_string().contains("move it away"), "{error}");
+    assert!(
+        matches!(error, TwinsError::OldJournal(_)) && error.to_string().contains("move it away"),
+        "{error}"
+    );
     let broken = tempfile::tempdir().unwrap();
     std::fs::write(broken.path().join("twins.redb"), vec![7; 10_000]).unwrap();
     let error = fails(broken.path()).await;

@@ -43,7 +43,12 @@ impl Connection {
     }
 
     /// Sends a request and reads the whole answer: its status and its body.
-    pub(crate) async fn send(&mut self, method: &str, path: &str, body: &str) -> Result<(u16, String), Fault> {
+    pub(crate) async fn send(
+        &mut self,
+        method: &str,
+        path: &str,
+        body: &str,
+    ) -> Result<(u16, String), Fault> {
         let separator = if path.contains('?') { '&' } else { '?' };
         let request = format!(
             "{method} {path}{separator}api-version=2023-10-31 HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {}\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
@@ -65,7 +70,9 @@ impl Connection {
         let status = text.get(9..12).ok_or("no status")?.parse()?;
         let length = text
             .lines()
-            .find_map(|line| line.to_ascii_lowercase().strip_prefix("content-length:").map(|value| value.trim().parse()))
+            .find_map(|line| {
+                line.to_ascii_lowercase().strip_prefix("content-length:").map(|value| value.trim().parse())
+            })
             .transpose()?
             .unwrap_or(0usize);
         while self.buffer.len() < head + length {

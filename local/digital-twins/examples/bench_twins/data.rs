@@ -25,7 +25,12 @@ fn models() -> Value {
 
 fn open(path: &Path) -> Result<BufWriter<File>, Fault> {
     let mut file = BufWriter::new(File::create(path)?);
-    writeln!(file, "{}\n{}", json!({"Section": "Header"}), json!({"fileVersion": "1.0.0", "author": "bench", "organization": "bench"}))?;
+    writeln!(
+        file,
+        "{}\n{}",
+        json!({"Section": "Header"}),
+        json!({"fileVersion": "1.0.0", "author": "bench", "organization": "bench"})
+    )?;
     Ok(file)
 }
 

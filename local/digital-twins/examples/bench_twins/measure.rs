@@ -110,7 +110,12 @@ async fn run(
 }
 
 /// Reads of random twins.
-pub(crate) async fn reads(service: &Service, twins: usize, clients: usize, seconds: u64) -> Result<Figures, Fault> {
+pub(crate) async fn reads(
+    service: &Service,
+    twins: usize,
+    clients: usize,
+    seconds: u64,
+) -> Result<Figures, Fault> {
     let request = move |_, _, state: &mut u64| {
         ("GET", format!("/digitaltwins/{}", twin_id(next(state, twins))), String::new())
     };
@@ -118,7 +123,12 @@ pub(crate) async fn reads(service: &Service, twins: usize, clients: usize, secon
 }
 
 /// Patches of random twins, three properties each.
-pub(crate) async fn patches(service: &Service, twins: usize, clients: usize, seconds: u64) -> Result<Figures, Fault> {
+pub(crate) async fn patches(
+    service: &Service,
+    twins: usize,
+    clients: usize,
+    seconds: u64,
+) -> Result<Figures, Fault> {
     let request = move |_, count: usize, state: &mut u64| {
         let patch = json!([{"op": "replace", "path": "/temperature", "value": 20.0 + (count % 100) as f64 / 10.0},
             {"op": "replace", "path": "/vibration", "value": 0.5 + (count % 10) as f64},
@@ -129,7 +139,11 @@ pub(crate) async fn patches(service: &Service, twins: usize, clients: usize, sec
 }
 
 /// Reads by four clients while one writes about 500 patches a second.
-pub(crate) async fn reads_during_writes(service: &Service, twins: usize, seconds: u64) -> Result<Figures, Fault> {
+pub(crate) async fn reads_during_writes(
+    service: &Service,
+    twins: usize,
+    seconds: u64,
+) -> Result<Figures, Fault> {
     let stop = Arc::new(AtomicBool::new(false));
     let mut writers = Vec::new();
     for writer in 0..4_u64 {

@@ -100,23 +100,23 @@ pub(crate) fn rows_of(event: &TwinEvent, service_id: &str) -> Vec<HistoryRow> {
     let mut table = Table { service_id, time: &time, event, rows: Vec::new() };
     match &event.kind {
         TwinEventKind::Created(twin) => {
-            table.twin("Create", twin);
-            table.properties(twin, None);
+            table.twin("Create", &twin.0);
+            table.properties(&twin.0, None);
         }
         TwinEventKind::Replaced { before, after } => {
-            let changes = patch::difference(before, after);
-            table.patched(&changes, after, &model_of(after), None);
+            let changes = patch::difference(&before.0, &after.0);
+            table.patched(&changes, &after.0, &model_of(&after.0), None);
         }
-        TwinEventKind::Updated { model, patch, after } => table.patched(patch, after, model, None),
-        TwinEventKind::Deleted(twin) => table.twin("Delete", twin),
+        TwinEventKind::Updated { model, patch, after } => table.patched(patch, &after.0, model, None),
+        TwinEventKind::Deleted(twin) => table.twin("Delete", &twin.0),
         TwinEventKind::RelationshipCreated { model, after } => {
-            table.relationship("Create", after);
-            table.properties(after, Some(model));
+            table.relationship("Create", &after.0);
+            table.properties(&after.0, Some(model));
         }
         TwinEventKind::RelationshipUpdated { model, patch, after } => {
-            table.patched(patch, after, model, Some(after));
+            table.patched(patch, &after.0, model, Some(&after.0));
         }
-        TwinEventKind::RelationshipDeleted { before, .. } => table.relationship("Delete", before),
+        TwinEventKind::RelationshipDeleted { before, .. } => table.relationship("Delete", &before.0),
         TwinEventKind::Telemetry { .. } => {}
     }
     table.rows

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use axum::extract::{Request, State};
-use axum::http::{HeaderMap, HeaderValue};
 use axum::http::header::{AUTHORIZATION, HeaderName};
+use axum::http::{HeaderMap, HeaderValue};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use tokio::sync::watch;
@@ -101,8 +101,7 @@ pub(crate) async fn versions(mut request: Request, next: Next) -> Response {
 /// Jobs came with the versions of 2023; deletions with the last of them.
 pub(super) async fn has_jobs(request: Request, next: Next) -> Response {
     let version = request.extensions().get::<ApiVersion>().map_or("", |version| version.0);
-    let first =
-        if request.uri().path().starts_with("/jobs/deletions") { "2023-10-31" } else { "2023-02-27" };
+    let first = if request.uri().path().starts_with("/jobs/deletions") { "2023-10-31" } else { "2023-02-27" };
     if version >= first {
         return next.run(request).await;
     }

@@ -102,8 +102,10 @@ pub(super) async fn add_deletion(
     let minutes = match paging::parameter(&uri, "timeoutInMinutes") {
         None => MINUTES,
         Some(text) => {
-            let minutes = text.parse().ok().filter(|minutes| (FEWEST_MINUTES..=MOST_MINUTES).contains(minutes));
-            let message = format!("timeoutInMinutes must be a number from {FEWEST_MINUTES} to {MOST_MINUTES}");
+            let minutes =
+                text.parse().ok().filter(|minutes| (FEWEST_MINUTES..=MOST_MINUTES).contains(minutes));
+            let message =
+                format!("timeoutInMinutes must be a number from {FEWEST_MINUTES} to {MOST_MINUTES}");
             minutes.ok_or_else(|| Refusal::bad("ValidationFailed", message))?
         }
     };

@@ -11,13 +11,13 @@ mod twins;
 
 use std::sync::Arc;
 
-use axum::{Extension, Router};
 use axum::extract::DefaultBodyLimit;
 use axum::http::header::{CONTENT_TYPE, ETAG, HeaderMap, HeaderName};
 use axum::http::{HeaderValue, StatusCode};
 use axum::middleware::{from_fn, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
+use axum::{Extension, Router};
 use serde_json::Value;
 
 pub(crate) use gate::{Guard, new_trace};
@@ -81,10 +81,7 @@ pub(crate) fn router(store: Arc<Store>, jobs: Arc<Runner>, guard: Arc<Guard>) ->
 fn job_routes(jobs: Arc<Runner>) -> Router<Arc<Store>> {
     Router::new()
         .route("/jobs/imports", get(jobs::list_imports))
-        .route(
-            "/jobs/imports/{id}",
-            get(jobs::get_import).put(jobs::put_import).delete(jobs::delete_import),
-        )
+        .route("/jobs/imports/{id}", get(jobs::get_import).put(jobs::put_import).delete(jobs::delete_import))
         .route("/jobs/imports/{id}/cancel", post(jobs::cancel_import))
         .route("/jobs/deletions", get(jobs::list_deletions).post(jobs::add_deletion))
         .route("/jobs/deletions/{id}", get(jobs::get_deletion))

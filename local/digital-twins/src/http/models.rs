@@ -61,7 +61,10 @@ pub(super) async fn list(State(store): Shared, uri: Uri, headers: HeaderMap) -> 
     let size = paging::page_size(&headers, PAGE, PAGE)?;
     // Lists go by the number of the upload, so that models which are deleted between two pages do no harm.
     let after = paging::after(&uri)?[0].parse().unwrap_or(0);
-    let (found, more) = store.list_models(&paging::parameters(&uri, "dependenciesFor"), after, size)?;
+    // The JavaScript client sends the parameter without a value for an empty list.
+    let mut dependencies_for = paging::parameters(&uri, "dependenciesFor");
+    dependencies_for.retain(|id| !id.is_empty());
+    let (found, more) = store.list_models(&dependencies_for, after, size)?;
     let with_definition = wants_definition(&uri);
     let rows: Vec<Value> = found.iter().map(|entry| data(entry, with_definition)).collect();
     let next = found.last().filter(|_| more).map(|entry| [entry.sequence.to_string(), String::new()]);

@@ -6,7 +6,9 @@ use axum::response::Response;
 use bytes::Bytes;
 use serde_json::json;
 
-use super::{Shared, conditions, document_response, json_response, no_content, object, origin, paging, small_json};
+use super::{
+    Shared, conditions, document_response, json_response, no_content, object, origin, paging, small_json,
+};
 use crate::answer::Refusal;
 use crate::limits::Class;
 use crate::store::Store;

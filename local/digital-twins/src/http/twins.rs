@@ -8,9 +8,7 @@ use bytes::Bytes;
 use serde_json::Value;
 
 use super::gate::ApiVersion;
-use super::{
-    Shared, any_json, conditions, document_response, no_content, object, origin, small_json,
-};
+use super::{Shared, any_json, conditions, document_response, no_content, object, origin, small_json};
 use crate::answer::Refusal;
 use crate::limits::Class;
 use crate::store::Telemetry;

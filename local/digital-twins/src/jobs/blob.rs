@@ -18,10 +18,15 @@ const VERSION: &str = "2021-12-02";
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Opens the input of a job for reading on a thread that may block.
-pub(super) fn open(place: &Place, client: &Client, runtime: &Handle) -> Result<Box<dyn BufRead + Send>, String> {
+pub(super) fn open(
+    place: &Place,
+    client: &Client,
+    runtime: &Handle,
+) -> Result<Box<dyn BufRead + Send>, String> {
     match place {
         Place::File(path) => {
-            let file = std::fs::File::open(path).map_err(|error| format!("the input cannot be read: {error}"))?;
+            let file =
+                std::fs::File::open(path).map_err(|error| format!("the input cannot be read: {error}"))?;
             Ok(Box::new(BufReader::with_capacity(256 * 1024, file)))
         }
         Place::Blob { url, account } => {
@@ -33,7 +38,10 @@ pub(super) fn open(place: &Place, client: &Client, runtime: &Handle) -> Result<B
                     .map_err(|error| format!("the input blob cannot be reached: {}", error.without_url()))
             })?;
             if !response.status().is_success() {
-                return Err(format!("the input blob cannot be read, its service answered {}", response.status()));
+                return Err(format!(
+                    "the input blob cannot be read, its service answered {}",
+                    response.status()
+                ));
             }
             let stream = response.bytes_stream().map_err(io::Error::other);
             let reader = SyncIoBridge::new_with_handle(Box::pin(StreamReader::new(stream)), runtime.clone());

@@ -82,7 +82,11 @@ impl<R: BufRead> Lines<R> {
             let number = self.number;
             let value = match (value, self.section) {
                 (Ok(Value::Object(map)), _) => Value::Object(map),
-                (_, None) => return Err(format!("line {number} comes before any section: begin with {{\"Section\": \"Header\"}}")),
+                (_, None) => {
+                    return Err(format!(
+                        "line {number} comes before any section: begin with {{\"Section\": \"Header\"}}"
+                    ));
+                }
                 (Ok(_), Some(section)) => {
                     return Ok(Some(Line::Broken(section, format!("line {number} is no JSON object"))));
                 }
@@ -90,27 +94,39 @@ impl<R: BufRead> Lines<R> {
                     return Ok(Some(Line::Broken(section, format!("line {number} is no JSON: {error}"))));
                 }
             };
-            if let (Some(name), Some(1)) = (value["Section"].as_str(), value.as_object().map(serde_json::Map::len)) {
+            if let (Some(name), Some(1)) =
+                (value["Section"].as_str(), value.as_object().map(serde_json::Map::len))
+            {
                 return self.begin(name).map(Some);
             }
             match self.section {
                 Some(Section::Header) => self.check_header(&value)?,
                 Some(section) => return Ok(Some(Line::Entry(section, value))),
-                None => return Err(format!("line {number} comes before any section: begin with {{\"Section\": \"Header\"}}")),
+                None => {
+                    return Err(format!(
+                        "line {number} comes before any section: begin with {{\"Section\": \"Header\"}}"
+                    ));
+                }
             }
         }
     }
 
     fn begin(&mut self, name: &str) -> Result<Line, String> {
         let number = self.number;
-        let section = Section::from_name(name)
-            .ok_or_else(|| format!("the section '{name}' in line {number} is not known: use Header, Models, Twins, Relationships"))?;
+        let section = Section::from_name(name).ok_or_else(|| {
+            format!(
+                "the section '{name}' in line {number} is not known: use Header, Models, Twins, Relationships"
+            )
+        })?;
         match self.section {
             None if section != Section::Header => {
                 return Err(format!("line {number} begins with '{name}': the first section is Header"));
             }
             Some(before) if before >= section => {
-                return Err(format!("the section '{name}' in line {number} comes after '{}': keep the order Header, Models, Twins, Relationships", before.name()));
+                return Err(format!(
+                    "the section '{name}' in line {number} comes after '{}': keep the order Header, Models, Twins, Relationships",
+                    before.name()
+                ));
             }
             _ => {}
         }
@@ -121,7 +137,10 @@ impl<R: BufRead> Lines<R> {
     fn check_header(&self, header: &Value) -> Result<(), String> {
         match header["fileVersion"].as_str() {
             Some(version) if version.split('.').next() == Some("1") => Ok(()),
-            _ => Err(format!("the header in line {} has no fileVersion that is known: use \"1.0.0\"", self.number)),
+            _ => Err(format!(
+                "the header in line {} has no fileVersion that is known: use \"1.0.0\"",
+                self.number
+            )),
         }
     }
 
@@ -129,7 +148,8 @@ impl<R: BufRead> Lines<R> {
         self.buffer.clear();
         self.number += 1;
         loop {
-            let available = self.reader.fill_buf().map_err(|error| format!("the input broke off: {error}"))?;
+            let available =
+                self.reader.fill_buf().map_err(|error| format!("the input broke off: {error}"))?;
             if available.is_empty() {
                 return Ok(!self.buffer.is_empty());
             }

@@ -43,8 +43,16 @@ pub(crate) fn run(
         Ok(output) => output,
         Err(message) => return failed(message),
     };
-    let mut import =
-        Import { store, runtime, cancel, output, errors: 0, section: None, section_errors: 0, chunk: Chunk::default() };
+    let mut import = Import {
+        store,
+        runtime,
+        cancel,
+        output,
+        errors: 0,
+        section: None,
+        section_errors: 0,
+        chunk: Chunk::default(),
+    };
     let told = import.output.info(json!({"status": "Started"}));
     let outcome = told
         .and_then(|()| blob::open(&input, client, runtime))
@@ -109,7 +117,9 @@ impl Import<'_> {
                         self.output.info(json!({"section": section.name(), "status": "Started"}))?;
                     }
                 }
-                Line::Broken(_, message) => self.refused(lines.number(), "", &Refusal::bad("InvalidArgument", message))?,
+                Line::Broken(_, message) => {
+                    self.refused(lines.number(), "", &Refusal::bad("InvalidArgument", message))?
+                }
                 Line::Entry(section, value) => self.entry(section, value, lines.number())?,
             }
         }
@@ -125,7 +135,9 @@ impl Import<'_> {
                 self.chunk.model_bytes += serde_json::to_vec(&document).map_or(0, |bytes| bytes.len());
                 self.chunk.models.push(Value::Object(document));
                 if self.chunk.models.len() > MOST_MODELS || self.chunk.model_bytes > MOST_MODEL_BYTES {
-                    return Err(format!("an import takes {MOST_MODELS} models and {MOST_MODEL_BYTES} bytes of them"));
+                    return Err(format!(
+                        "an import takes {MOST_MODELS} models and {MOST_MODEL_BYTES} bytes of them"
+                    ));
                 }
                 Ok(())
             }
@@ -142,7 +154,8 @@ impl Import<'_> {
                 // The published sample names the source twin `$dtId`.
                 let (source, id) = (text("$dtId").or_else(|| text("$sourceId")), text("$relationshipId"));
                 let (Some(source), Some(id)) = (source, id) else {
-                    let message = "the relationship has no $dtId (its source twin) or no $relationshipId: add them";
+                    let message =
+                        "the relationship has no $dtId (its source twin) or no $relationshipId: add them";
                     return self.refused(number, "", &Refusal::bad("InvalidArgument", message));
                 };
                 let mut document = document;
@@ -168,7 +181,9 @@ impl Import<'_> {
         let mut refused = Vec::new();
         if !chunk.models.is_empty() {
             let store = Arc::clone(self.store);
-            if let Err(refusal) = self.runtime.block_on(async move { store.import_models(chunk.models).await }) {
+            if let Err(refusal) =
+                self.runtime.block_on(async move { store.import_models(chunk.models).await })
+            {
                 // Nothing below can fit without its models.
                 self.refused(0, "", &refusal)?;
                 return Err(format!("no model was created: {}", refusal.message));
@@ -203,12 +218,18 @@ impl Import<'_> {
         self.errors += 1;
         self.section_errors += 1;
         if self.errors > MOST_ERRORS {
-            return Err(format!("more than {MOST_ERRORS} entries were refused: correct the input and start again"));
+            return Err(format!(
+                "more than {MOST_ERRORS} entries were refused: correct the input and start again"
+            ));
         }
-        let mut error = json!({"code": refusal.code.unwrap_or("InvalidArgument"), "message": refusal.message});
+        let mut error =
+            json!({"code": refusal.code.unwrap_or("InvalidArgument"), "message": refusal.message});
         if !refusal.details.is_empty() {
-            error["details"] =
-                refusal.details.iter().map(|(code, message)| json!({"code": code, "message": message})).collect();
+            error["details"] = refusal
+                .details
+                .iter()
+                .map(|(code, message)| json!({"code": code, "message": message}))
+                .collect();
         }
         let mut details = json!({"section": self.section.map_or("", Section::name), "error": error});
         if line > 0 {

@@ -106,7 +106,8 @@ impl Job {
 
     /// The job as clients see it.
     pub(crate) fn wire(&self) -> Value {
-        let mut wire = json!({"id": self.id, "status": self.status, "createdDateTime": self.created_date_time});
+        let mut wire =
+            json!({"id": self.id, "status": self.status, "createdDateTime": self.created_date_time});
         if self.kind == JobKind::Import {
             wire["inputBlobUri"] = json!(self.input_blob_uri);
             wire["outputBlobUri"] = json!(self.output_blob_uri);

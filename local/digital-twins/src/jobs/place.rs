@@ -74,7 +74,8 @@ impl Places {
     pub(crate) fn input(&self, address: &str) -> Result<Place, String> {
         let place = self.place(address)?;
         if let Place::File(path) = &place {
-            let whole = path.canonicalize().map_err(|error| format!("'{address}' cannot be read: {error}"))?;
+            let whole =
+                path.canonicalize().map_err(|error| format!("'{address}' cannot be read: {error}"))?;
             self.inside(&whole, address)?;
             if !whole.is_file() {
                 return Err(format!("'{address}' is no file"));
@@ -98,7 +99,9 @@ impl Places {
             let whole = parent.join(name);
             // A link could lead anywhere, and something that is no file could block the job for ever.
             match whole.symlink_metadata() {
-                Ok(found) if !found.is_file() => return Err(format!("'{address}' exists and is no plain file")),
+                Ok(found) if !found.is_file() => {
+                    return Err(format!("'{address}' exists and is no plain file"));
+                }
                 _ => return Ok(Place::File(whole)),
             }
         }
@@ -109,7 +112,9 @@ impl Places {
         let folder = self.settings.folder.as_ref().and_then(|folder| folder.canonicalize().ok());
         match folder {
             Some(folder) if path.starts_with(&folder) => Ok(()),
-            _ => Err(format!("'{address}' is outside of the folder for import jobs: put the file below that folder")),
+            _ => Err(format!(
+                "'{address}' is outside of the folder for import jobs: put the file below that folder"
+            )),
         }
     }
 
@@ -118,9 +123,12 @@ impl Places {
         match url.scheme() {
             "file" => {
                 if self.settings.folder.is_none() {
-                    return Err("files cannot be used, since no folder for import jobs is configured".to_owned());
+                    return Err(
+                        "files cannot be used, since no folder for import jobs is configured".to_owned()
+                    );
                 }
-                let path = url.to_file_path().map_err(|()| format!("'{address}' is no path on this machine"))?;
+                let path =
+                    url.to_file_path().map_err(|()| format!("'{address}' is no path on this machine"))?;
                 Ok(Place::File(path))
             }
             "http" | "https" => self.blob(url),
@@ -139,7 +147,8 @@ impl Places {
             base.origin() == url.origin() && url.path().starts_with(&path) && url.path().len() > path.len()
         };
         let account = self.settings.accounts.iter().find(below).cloned();
-        let known: Vec<&str> = self.settings.accounts.iter().map(|account| account.address.as_str()).collect();
+        let known: Vec<&str> =
+            self.settings.accounts.iter().map(|account| account.address.as_str()).collect();
         let account = account.ok_or_else(|| {
             format!(
                 "the blob is in none of the accounts that import jobs may use ({}): copy it there or configure its account",

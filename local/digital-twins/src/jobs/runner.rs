@@ -46,7 +46,8 @@ impl Runner {
             text.ok_or_else(|| invalid(format!("the job has no {name}: give the address of a blob")))
         };
         let (input, output) = (address("inputBlobUri")?, address("outputBlobUri")?);
-        let places = (self.places.input(input).map_err(invalid)?, self.places.output(output).map_err(invalid)?);
+        let places =
+            (self.places.input(input).map_err(invalid)?, self.places.output(output).map_err(invalid)?);
         let mut job = Job::new(JobKind::Import, id);
         job.input_blob_uri = Some(input.to_owned());
         job.output_blob_uri = Some(output.to_owned());
@@ -56,7 +57,11 @@ impl Runner {
     }
 
     /// Notes the deletion of everything and starts it.
-    pub(crate) async fn deletion(self: &Arc<Self>, id: &str, patience: Duration) -> Result<Arc<Job>, Refusal> {
+    pub(crate) async fn deletion(
+        self: &Arc<Self>,
+        id: &str,
+        patience: Duration,
+    ) -> Result<Arc<Job>, Refusal> {
         super::check_job_id(id)?;
         let job = self.store.add_job(Job::new(JobKind::Deletion, id)).await?;
         self.start(Arc::clone(&job), None, patience);
@@ -91,7 +96,8 @@ impl Runner {
         }
         let (status, error): Outcome = match places {
             Some(places) => {
-                let (store, client, cancel) = (Arc::clone(&self.store), self.client.clone(), Arc::clone(cancel));
+                let (store, client, cancel) =
+                    (Arc::clone(&self.store), self.client.clone(), Arc::clone(cancel));
                 let (runtime, job) = (Handle::current(), Arc::clone(job));
                 let run = move || super::run_import(&store, &job, places, &client, &runtime, &cancel);
                 tokio::task::spawn_blocking(run).await.unwrap_or_else(|error| {

@@ -1,12 +1,10 @@
 //! What endpoints are told, in the words of CloudEvents.
 
-use std::sync::Arc;
-
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 use crate::clock;
-use crate::events::{TwinEvent, TwinEventKind};
+use crate::events::{TwinEvent, TwinEventKind, WireDocument};
 use crate::patch;
 
 /// An event in the JSON format of CloudEvents 1.0.
@@ -37,11 +35,7 @@ pub struct CloudEvent {
     pub data: Value,
 }
 
-fn whole(document: &Arc<Map<String, Value>>) -> Value {
-    Value::Object((**document).clone())
-}
-
-fn relationship_subject(twin: &str, relationship: &Map<String, Value>) -> Option<String> {
+fn relationship_subject(twin: &str, relationship: &WireDocument) -> Option<String> {
     let id = relationship.get("$relationshipId").and_then(Value::as_str).unwrap_or_default();
     Some(format!("{twin}/relationships/{id}"))
 }
@@ -51,12 +45,14 @@ impl CloudEvent {
     pub(crate) fn of(event: &TwinEvent, host: &str) -> Self {
         let twin = || Some(event.twin_id.clone());
         let (kind, subject, data) = match &event.kind {
-            TwinEventKind::Created(after) => ("Microsoft.DigitalTwins.Twin.Create", twin(), whole(after)),
-            TwinEventKind::Deleted(before) => ("Microsoft.DigitalTwins.Twin.Delete", twin(), whole(before)),
+            TwinEventKind::Created(after) => ("Microsoft.DigitalTwins.Twin.Create", twin(), after.to_value()),
+            TwinEventKind::Deleted(before) => {
+                ("Microsoft.DigitalTwins.Twin.Delete", twin(), before.to_value())
+            }
             TwinEventKind::Replaced { before, after } => {
                 // Nothing published says what a replaced twin is announced as; the difference is a change like any other.
-                let model = crate::twin::model_of(after).unwrap_or_default();
-                let data = json!({"modelId": model, "patch": patch::difference(before, after)});
+                let model = crate::twin::model_of(&after.0).unwrap_or_default();
+                let data = json!({"modelId": model, "patch": patch::difference(&before.0, &after.0)});
                 ("Microsoft.DigitalTwins.Twin.Update", twin(), data)
             }
             TwinEventKind::Updated { model, patch, .. } => {
@@ -65,7 +61,7 @@ impl CloudEvent {
             TwinEventKind::RelationshipCreated { after, .. } => (
                 "Microsoft.DigitalTwins.Relationship.Create",
                 relationship_subject(&event.twin_id, after),
-                whole(after),
+                after.to_value(),
             ),
             TwinEventKind::RelationshipUpdated { model, patch, after } => (
                 "Microsoft.DigitalTwins.Relationship.Update",
@@ -75,7 +71,7 @@ impl CloudEvent {
             TwinEventKind::RelationshipDeleted { before, .. } => (
                 "Microsoft.DigitalTwins.Relationship.Delete",
                 relationship_subject(&event.twin_id, before),
-                whole(before),
+                before.to_value(),
             ),
             TwinEventKind::Telemetry { component, payload, .. } => {
                 ("microsoft.iot.telemetry", component.clone(), payload.clone())
@@ -119,7 +115,8 @@ impl CloudEvent {
 
     /// The event as Event Grid passes it on: the body is wrapped once more.
     pub(super) fn wrapped(&self) -> Value {
-        let mut data = json!({"data": self.data, "contentType": self.datacontenttype, "traceparent": self.traceparent});
+        let mut data =
+            json!({"data": self.data, "contentType": self.datacontenttype, "traceparent": self.traceparent});
         if let Some(schema) = &self.dataschema {
             data["dataschema"] = schema.as_str().into();
         }

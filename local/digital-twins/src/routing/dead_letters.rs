@@ -26,7 +26,13 @@ impl DeadLetters {
     }
 
     /// Keeps events with the reason why they were not delivered.
-    pub(crate) fn add(&self, endpoint: &str, events: &[Value], reason: &str, attempts: u32) -> io::Result<()> {
+    pub(crate) fn add(
+        &self,
+        endpoint: &str,
+        events: &[Value],
+        reason: &str,
+        attempts: u32,
+    ) -> io::Result<()> {
         let _turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
         let folder = self.folder.join(endpoint);
         std::fs::create_dir_all(&folder)?;
@@ -38,7 +44,8 @@ impl DeadLetters {
             bytes.push(b'\n');
         }
         let hour = now.get(..13).unwrap_or("unknown");
-        let mut file = OpenOptions::new().create(true).append(true).open(folder.join(format!("{hour}.ndjson")))?;
+        let mut file =
+            OpenOptions::new().create(true).append(true).open(folder.join(format!("{hour}.ndjson")))?;
         file.write_all(&bytes)?;
         file.sync_data()?;
         sweep(&folder)

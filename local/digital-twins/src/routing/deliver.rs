@@ -43,7 +43,11 @@ pub(crate) async fn deliver(
         after = last;
         // An event that is delivered and not yet let go of comes again after a kill: at least once.
         if let Err(refusal) = worker.store.delivered(&worker.name, last).await {
-            tracing::warn!(endpoint = worker.name, reason = refusal.message, "delivered events could not be let go of");
+            tracing::warn!(
+                endpoint = worker.name,
+                reason = refusal.message,
+                "delivered events could not be let go of"
+            );
         }
     }
 }
@@ -63,7 +67,9 @@ impl Worker {
         for event in waiting {
             match serde_json::from_slice::<CloudEvent>(&event.bytes) {
                 Ok(event) => events.push(event),
-                Err(error) => tracing::error!(number = event.number, %error, "dropped an event that cannot be read"),
+                Err(error) => {
+                    tracing::error!(number = event.number, %error, "dropped an event that cannot be read")
+                }
             }
         }
         if events.is_empty() {
@@ -92,7 +98,12 @@ impl Worker {
                 Err(SendError::Never(reason)) => return Err((reason, attempt)),
                 Err(SendError::Later { reason, .. }) if attempt >= most => return Err((reason, attempt)),
                 Err(SendError::Later { reason, after }) => {
-                    tracing::debug!(endpoint = self.name, reason, attempt, "events could not be delivered, trying again");
+                    tracing::debug!(
+                        endpoint = self.name,
+                        reason,
+                        attempt,
+                        "events could not be delivered, trying again"
+                    );
                     let longest = self.delivery.longest_pause;
                     tokio::time::sleep(after.unwrap_or(pause).min(longest)).await;
                     pause = (pause * 2).min(longest);

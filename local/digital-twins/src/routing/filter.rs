@@ -90,7 +90,8 @@ fn tokens(text: &str) -> Result<Vec<(usize, Token)>, String> {
             "null" => Token::Literal(Value::Null),
             _ if byte.is_ascii_digit() || byte == b'-' => {
                 let number: Option<serde_json::Number> = word.parse().ok();
-                let number = number.ok_or_else(|| format!("'{word}' at position {} is no number", start + 1))?;
+                let number =
+                    number.ok_or_else(|| format!("'{word}' at position {} is no number", start + 1))?;
                 Token::Literal(Value::Number(number))
             }
             _ => Token::Word(word.to_owned()),
@@ -194,7 +195,11 @@ impl Parser {
     fn one_inner(&mut self) -> Result<Filter, String> {
         if self.sign("(") {
             let inner = self.any()?;
-            return if self.sign(")") { Ok(inner) } else { Err(format!("the filter lacks a ')' {}", self.here())) };
+            return if self.sign(")") {
+                Ok(inner)
+            } else {
+                Err(format!("the filter lacks a ')' {}", self.here()))
+            };
         }
         if self.word("not") {
             return Ok(Filter::Not(Box::new(self.one()?)));
@@ -257,7 +262,9 @@ impl Parser {
             Some(Token::Word(word)) if word.starts_with("$body.") => {
                 let path: Vec<String> = word.split('.').skip(1).map(str::to_owned).collect();
                 if path.iter().any(|part| part.is_empty() || part.contains(['[', ']'])) {
-                    return Err(format!("the path '{word}' {place} is not understood: arrays cannot be looked into"));
+                    return Err(format!(
+                        "the path '{word}' {place} is not understood: arrays cannot be looked into"
+                    ));
                 }
                 Ok(Operand::Body(path))
             }
@@ -353,7 +360,10 @@ mod tests {
             ("false", false),
             ("type = 'microsoft.iot.telemetry'", true),
             ("type = 'Microsoft.Iot.Telemetry'", false),
-            ("(type != 'microsoft.iot.telemetry' OR datacontenttype = 'application/json') OR (specversion != '1.0')", true),
+            (
+                "(type != 'microsoft.iot.telemetry' OR datacontenttype = 'application/json') OR (specversion != '1.0')",
+                true,
+            ),
             ("STARTS_WITH($body.$metadata.$model, 'dtmi:a:floor')", true),
             ("ENDS_WITH($body.$metadata.$model, 'floor;2')", false),
             ("CONTAINS(source, 'it\\'s') and contains(source, 'it''s')", true),

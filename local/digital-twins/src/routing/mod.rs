@@ -21,8 +21,8 @@ mod route;
 pub use cloud_event::CloudEvent;
 pub(crate) use dead_letters::DeadLetters;
 pub(crate) use deliver::deliver;
-pub use endpoint::{Delivery, EndpointConfig, EndpointKind, EventGridSchema, EventSink, SendError};
 pub(crate) use endpoint::open_sink;
+pub use endpoint::{Delivery, EndpointConfig, EndpointKind, EventGridSchema, EventSink, SendError};
 pub(crate) use queues::{Queue, Queues};
 pub(crate) use route::{CompiledRoute, EventRoute, check_route_id};
 

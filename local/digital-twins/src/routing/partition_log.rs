@@ -11,8 +11,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 
-use super::endpoint::{EventSink, SendError};
 use super::CloudEvent;
+use super::endpoint::{EventSink, SendError};
 use crate::clock;
 
 const MOST_PARTITIONS: u32 = 32;
@@ -39,7 +39,9 @@ impl PartitionLog {
         }
         std::fs::create_dir_all(folder)?;
         let partitions: io::Result<Vec<_>> = (0..count)
-            .map(|index| Partition::open(&folder.join(format!("partition-{index:02}.ndjson"))).map(Mutex::new))
+            .map(|index| {
+                Partition::open(&folder.join(format!("partition-{index:02}.ndjson"))).map(Mutex::new)
+            })
             .collect();
         Ok(Self { partitions: Arc::new(partitions?) })
     }
@@ -134,7 +136,9 @@ impl EventSink for PartitionLog {
         });
         match written.await {
             Ok(Ok(())) => Ok(()),
-            Ok(Err(error)) => Err(SendError::later(format!("the partition log could not be written: {error}"))),
+            Ok(Err(error)) => {
+                Err(SendError::later(format!("the partition log could not be written: {error}")))
+            }
             Err(error) => Err(SendError::later(error.to_string())),
         }
     }

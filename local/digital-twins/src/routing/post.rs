@@ -9,8 +9,8 @@ use reqwest::{Client, Method, Response};
 use serde_json::{Value, json};
 use url::Url;
 
-use super::endpoint::{EventGridSchema, EventSink, SendError};
 use super::CloudEvent;
+use super::endpoint::{EventGridSchema, EventSink, SendError};
 
 /// Longest time that one request may take.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -87,8 +87,10 @@ impl EventGrid {
                 }
                 shaped
             }
-            EventGridSchema::EventGrid => json!({"id": event.id, "topic": event.source, "subject": event.subject.as_deref().unwrap_or_default(),
-                "eventType": event.kind, "eventTime": event.time, "data": event.wrapped(), "dataVersion": "1.0", "metadataVersion": "1"}),
+            EventGridSchema::EventGrid => {
+                json!({"id": event.id, "topic": event.source, "subject": event.subject.as_deref().unwrap_or_default(),
+                "eventType": event.kind, "eventTime": event.time, "data": event.wrapped(), "dataVersion": "1.0", "metadataVersion": "1"})
+            }
         }
     }
 }
@@ -143,7 +145,8 @@ impl EventSink for StorageQueue {
             }
             let body = format!("<QueueMessage><MessageText>{message}</MessageText></QueueMessage>");
             let request = self.client.post(self.messages.clone()).timeout(PATIENCE);
-            let request = request.header("content-type", "application/xml").header("x-ms-version", "2021-12-02");
+            let request =
+                request.header("content-type", "application/xml").header("x-ms-version", "2021-12-02");
             let response = request.body(body).send().await.map_err(|error| unreachable(&error))?;
             verdict(&response)?;
         }

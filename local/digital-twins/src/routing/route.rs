@@ -45,7 +45,8 @@ impl EventRoute {
         if queues.get(endpoint).is_none() {
             let known = queues.endpoints().join(", ");
             let known = if known.is_empty() { "none is configured".to_owned() } else { known };
-            let message = format!("the endpoint '{endpoint}' does not exist: create it first (known: {known})");
+            let message =
+                format!("the endpoint '{endpoint}' does not exist: create it first (known: {known})");
             return Err(Refusal::bad("EventRouteEndpointInvalid", message));
         }
         Ok(Self { id: id.to_owned(), endpoint_name: endpoint.to_owned(), filter: filter.to_owned() })
@@ -73,7 +74,8 @@ pub(crate) fn check_route_id(id: &str) -> Result<(), Refusal> {
     if fits {
         return Ok(());
     }
-    let message =
-        format!("the identifier of a route has 1 to {LONGEST_ID} letters, digits, hyphens, underscores or dots");
+    let message = format!(
+        "the identifier of a route has 1 to {LONGEST_ID} letters, digits, hyphens, underscores or dots"
+    );
     Err(Refusal::bad("EventRouteIdInvalid", message))
 }

@@ -70,8 +70,8 @@ impl Storage {
         .map_err(|error| error.into_twins(fault))?;
 
         each(&transaction, ROUTES, |id: &str, bytes| {
-            let route: EventRoute =
-                serde_json::from_slice(bytes).map_err(|error| record("event route", id, error.to_string()))?;
+            let route: EventRoute = serde_json::from_slice(bytes)
+                .map_err(|error| record("event route", id, error.to_string()))?;
             let compiled = route.compile().map_err(|reason| record("event route", id, reason))?;
             graph.routes.insert(id.to_owned(), Arc::new(compiled));
             Ok(())

@@ -57,10 +57,11 @@ impl Storage {
         if journal.exists() && !file.exists() {
             return Err(TwinsError::OldJournal(journal));
         }
-        let database = Builder::new().set_cache_size(CACHE_BYTES).create(&file).map_err(|error| match error {
-            DatabaseError::DatabaseAlreadyOpen => TwinsError::InUse(folder.to_owned()),
-            other => TwinsError::Database { file: file.clone(), reason: other.to_string() },
-        })?;
+        let database =
+            Builder::new().set_cache_size(CACHE_BYTES).create(&file).map_err(|error| match error {
+                DatabaseError::DatabaseAlreadyOpen => TwinsError::InUse(folder.to_owned()),
+                other => TwinsError::Database { file: file.clone(), reason: other.to_string() },
+            })?;
         let storage = Self { file, database, _lock: lock };
         storage.check_format()?;
         // The name of a new file is durable only when its folder is.

@@ -1,12 +1,11 @@
 //! Many changes at once, for jobs: each chunk is one durable step.
 
-use std::sync::Arc;
-
 use serde_json::Value;
 use twinwright_dtdl::{ModelSet, Rules};
 
 use super::locks::{Lock, Place, changes, reads};
 use super::models::version_of;
+use super::twins::wire;
 use super::{Change, Graph, Origin, Plan, Store};
 use crate::answer::Refusal;
 use crate::events::TwinEventKind;
@@ -66,10 +65,8 @@ impl Store {
             for change in &ready {
                 let Change::Twin { id, document, .. } = change else { continue };
                 let kind = match graph.twins.get(id) {
-                    Some(before) => {
-                        TwinEventKind::Replaced { before: Arc::clone(before), after: Arc::clone(document) }
-                    }
-                    None => TwinEventKind::Created(Arc::clone(document)),
+                    Some(before) => TwinEventKind::Replaced { before: wire(before), after: wire(document) },
+                    None => TwinEventKind::Created(wire(document)),
                 };
                 events.push(origin.event(id, kind));
             }
@@ -117,13 +114,13 @@ impl Store {
             let (mut list, mut events) = (Vec::new(), Vec::new());
             for (key, document) in graph.relationships.iter().take(CHUNK) {
                 let model = super::relationships::source_model(graph, &key.0);
-                let kind = TwinEventKind::RelationshipDeleted { model, before: Arc::clone(document) };
+                let kind = TwinEventKind::RelationshipDeleted { model, before: wire(document) };
                 events.push(origin.event(&key.0, kind));
                 list.push(Change::DeleteRelationship(key.clone()));
             }
             if list.is_empty() {
                 for (id, document) in graph.twins.iter().take(CHUNK) {
-                    events.push(origin.event(id, TwinEventKind::Deleted(Arc::clone(document))));
+                    events.push(origin.event(id, TwinEventKind::Deleted(wire(document))));
                     list.push(Change::DeleteTwin(id.clone()));
                 }
             }

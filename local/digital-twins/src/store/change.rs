@@ -48,19 +48,43 @@ impl ModelEntry {
 /// One change. `bytes` are the record as the database keeps it.
 #[derive(Debug, Clone)]
 pub(crate) enum Change {
-    Models { entries: Vec<Arc<ModelEntry>>, models: ModelSet },
+    Models {
+        entries: Vec<Arc<ModelEntry>>,
+        models: ModelSet,
+    },
     Decommission(Arc<ModelEntry>),
-    DeleteModels { gone: Vec<(String, u64)>, models: ModelSet },
-    Twin { id: String, document: Arc<Document>, bytes: Vec<u8> },
+    DeleteModels {
+        gone: Vec<(String, u64)>,
+        models: ModelSet,
+    },
+    Twin {
+        id: String,
+        document: Arc<Document>,
+        bytes: Vec<u8>,
+    },
     DeleteTwin(String),
-    Relationship { key: RelationshipKey, document: Arc<Document>, bytes: Vec<u8> },
+    Relationship {
+        key: RelationshipKey,
+        document: Arc<Document>,
+        bytes: Vec<u8>,
+    },
     DeleteRelationship(RelationshipKey),
-    Route { id: String, route: Arc<CompiledRoute>, bytes: Vec<u8> },
+    Route {
+        id: String,
+        route: Arc<CompiledRoute>,
+        bytes: Vec<u8>,
+    },
     DeleteRoute(String),
     Job(Arc<Job>),
-    DeleteJob { kind: JobKind, id: String },
+    DeleteJob {
+        kind: JobKind,
+        id: String,
+    },
     /// Events of a queue up to a number need no keeping any more.
-    Delivered { queue: String, through: u64 },
+    Delivered {
+        queue: String,
+        through: u64,
+    },
 }
 
 impl Change {

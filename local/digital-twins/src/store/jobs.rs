@@ -54,10 +54,10 @@ impl Store {
         let id = id.to_owned();
         self.submit(vec![changes(Place::Jobs)], move |graph| {
             let job = find(graph, kind, &id)?;
-            let stays = job.status.is_finished()
-                || (job.status == JobStatus::Cancelling && !status.is_finished());
+            let stays =
+                job.status.is_finished() || (job.status == JobStatus::Cancelling && !status.is_finished());
             if stays {
-                return Ok(Plan { changes: Vec::new(), events: Vec::new(), reply: Arc::clone(job) });
+                return Ok(Plan::nothing(Arc::clone(job)));
             }
             let moved = Arc::new(job.with(status, error));
             Ok(Plan { changes: vec![Change::Job(Arc::clone(&moved))], events: Vec::new(), reply: moved })
@@ -69,7 +69,8 @@ impl Store {
     pub(crate) async fn delete_job(&self, kind: JobKind, id: String) -> Result<(), Refusal> {
         self.submit(vec![changes(Place::Jobs)], move |graph| {
             if !find(graph, kind, &id)?.status.is_finished() {
-                let message = format!("the job '{id}' is still at work: cancel it first, or wait for its end");
+                let message =
+                    format!("the job '{id}' is still at work: cancel it first, or wait for its end");
                 return Err(Refusal::bad("ValidationFailed", message));
             }
             Ok(Plan { changes: vec![Change::DeleteJob { kind, id }], events: Vec::new(), reply: () })
@@ -102,7 +103,10 @@ impl Store {
     /// Jobs of a kind after an identifier, in order: at most `size`, and whether there are more.
     pub(crate) fn list_jobs(&self, kind: JobKind, after: &str, size: usize) -> (Vec<Arc<Job>>, bool) {
         let (graph, now) = (self.graph(), Utc::now());
-        let rest = graph.jobs.iter().filter(|((of, id), job)| *of == kind && id.as_str() > after && !job.is_due(now));
+        let rest = graph
+            .jobs
+            .iter()
+            .filter(|((of, id), job)| *of == kind && id.as_str() > after && !job.is_due(now));
         let mut found: Vec<_> = rest.take(size + 1).map(|(_, job)| Arc::clone(job)).collect();
         let more = found.len() > size;
         found.truncate(size);

@@ -200,7 +200,8 @@ impl Store {
             let mut model = crate::twin::model_of(found).unwrap_or_default();
             if let Some(component) = &telemetry.component {
                 graph.component_of(found, component)?;
-                let interface = graph.models.resolve(model).and_then(|interface| interface.component(component));
+                let interface =
+                    graph.models.resolve(model).and_then(|interface| interface.component(component));
                 model = interface.map_or(model, |id| id.as_str());
             }
             let kind = TwinEventKind::Telemetry {

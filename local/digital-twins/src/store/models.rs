@@ -33,16 +33,18 @@ pub(super) fn version_of(graph: &Graph) -> (u64, usize) {
 }
 
 fn refuse(models: &ModelSet, count: usize, errors: &[ModelError]) -> Refusal {
-    let exists = |error: &&ModelError| {
-        error.kind == ErrorKind::Duplicate && models.resolve(&error.model).is_some()
-    };
+    let exists =
+        |error: &&ModelError| error.kind == ErrorKind::Duplicate && models.resolve(&error.model).is_some();
     if let Some(error) = errors.iter().find(exists) {
         return Refusal::new(StatusCode::CONFLICT, "ModelAlreadyExists", error.to_string());
     }
     let lines: Vec<String> = errors.iter().map(ToString::to_string).collect();
     Refusal::bad(
         "DTDLParserError",
-        format!("none of the {count} models was created, correct these and send all again: {}", lines.join("; ")),
+        format!(
+            "none of the {count} models was created, correct these and send all again: {}",
+            lines.join("; ")
+        ),
     )
 }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use super::locks::{Lock, Place, changes, reads};
-use super::twins::etag_of;
+use super::twins::{etag_of, wire};
 use super::{Change, Conditions, Graph, Origin, Plan, Store, no_twin};
 use crate::answer::Refusal;
 use crate::events::{TwinEvent, TwinEventKind};
@@ -69,6 +69,9 @@ impl Store {
         self.submit(places(&source, &id), move |graph| {
             let old = find(graph, &source, &id)?;
             conditions.check(etag_of(old))?;
+            if operations.is_empty() {
+                return Ok(Plan::nothing(etag_of(old).unwrap_or_default().to_owned()));
+            }
             let mut document = (**old).clone();
             patch::apply_to_relationship(&mut document, &operations)?;
             let etag = twin::new_etag();
@@ -79,7 +82,7 @@ impl Store {
             let kind = TwinEventKind::RelationshipUpdated {
                 model: source_model(graph, &source),
                 patch: patch::rooted(&operations),
-                after: Arc::clone(&document),
+                after: wire(&document),
             };
             Ok(Plan {
                 events: vec![origin.event(&source, kind)],
@@ -104,7 +107,7 @@ impl Store {
             let old = find(graph, &source, &id)?;
             conditions.check(etag_of(old))?;
             let model = source_model(graph, &source);
-            let kind = TwinEventKind::RelationshipDeleted { model, before: Arc::clone(old) };
+            let kind = TwinEventKind::RelationshipDeleted { model, before: wire(old) };
             Ok(Plan {
                 events: vec![origin.event(&source, kind)],
                 changes: vec![Change::DeleteRelationship((source, id))],
@@ -182,9 +185,9 @@ pub(super) fn plan_put(
         Some(old) => TwinEventKind::RelationshipUpdated {
             model,
             patch: patch::difference(old, &document),
-            after: Arc::clone(&document),
+            after: wire(&document),
         },
-        None => TwinEventKind::RelationshipCreated { model, after: Arc::clone(&document) },
+        None => TwinEventKind::RelationshipCreated { model, after: wire(&document) },
     };
     let event = origin.event(source, kind);
     Ok((Change::relationship(key, Arc::clone(&document)), event, document))

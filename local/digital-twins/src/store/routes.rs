@@ -25,7 +25,8 @@ impl Store {
         let route = route.compile().map_err(|message| Refusal::bad("EventRouteFilterInvalid", message))?;
         self.submit(vec![changes(Place::Routes)], move |graph| {
             if graph.routes.len() >= MOST_ROUTES && !graph.routes.contains_key(&id) {
-                let message = format!("an instance has {MOST_ROUTES} event routes at the most: delete one first");
+                let message =
+                    format!("an instance has {MOST_ROUTES} event routes at the most: delete one first");
                 return Err(Refusal::bad("LimitExceeded", message));
             }
             let change = Change::Route { id, route: Arc::new(route), bytes };

@@ -113,7 +113,11 @@ impl Shared {
                 match self.setup.queues.get(endpoint) {
                     Some(queue) if queue.is_full() => {
                         if self.setup.overflow.try_send((endpoint.to_owned(), cloud_event.clone())).is_err() {
-                            tracing::error!(endpoint, id = cloud_event.id, "an event was lost, too many wait for the endpoint");
+                            tracing::error!(
+                                endpoint,
+                                id = cloud_event.id,
+                                "an event was lost, too many wait for the endpoint"
+                            );
                         }
                     }
                     Some(_) => add(endpoint, serde_json::to_vec(&cloud_event).unwrap_or_default()),

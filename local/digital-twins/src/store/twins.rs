@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::locks::{Place, changes, reads};
 use super::{Change, Conditions, Graph, Origin, Plan, Store, no_twin};
 use crate::answer::Refusal;
-use crate::events::TwinEventKind;
+use crate::events::{TwinEventKind, WireDocument};
 use crate::limits::Class;
 use crate::patch::{self, Operation};
 use crate::twin::{self, Document, model_of};
@@ -34,10 +34,8 @@ impl Store {
             conditions.check(old.and_then(|old| etag_of(old)))?;
             let document = prepare(graph, &id, body, old.map(|old| &**old))?;
             let kind = match old {
-                Some(old) => {
-                    TwinEventKind::Replaced { before: Arc::clone(old), after: Arc::clone(&document) }
-                }
-                None => TwinEventKind::Created(Arc::clone(&document)),
+                Some(old) => TwinEventKind::Replaced { before: wire(old), after: wire(&document) },
+                None => TwinEventKind::Created(wire(&document)),
             };
             Ok(Plan {
                 events: vec![origin.event(&id, kind)],
@@ -68,11 +66,14 @@ impl Store {
         self.submit(vec![reads(Place::Models), changes(Place::Twin(id.clone()))], move |graph| {
             let old = graph.twins.get(&id).ok_or_else(|| no_twin(&id))?;
             conditions.check(etag_of(old))?;
+            if operations.is_empty() {
+                return Ok(Plan::nothing(etag_of(old).unwrap_or_default().to_owned()));
+            }
             let (document, etag) = patched(graph, old, component.as_deref(), &operations)?;
             let kind = TwinEventKind::Updated {
                 model: model_of(&document).unwrap_or_default().to_owned(),
                 patch: patch::rooted(&operations),
-                after: Arc::clone(&document),
+                after: wire(&document),
             };
             Ok(Plan {
                 events: vec![origin.event(&id, kind)],
@@ -102,7 +103,7 @@ impl Store {
                 ));
             }
             Ok(Plan {
-                events: vec![origin.event(&id, TwinEventKind::Deleted(Arc::clone(old)))],
+                events: vec![origin.event(&id, TwinEventKind::Deleted(wire(old)))],
                 changes: vec![Change::DeleteTwin(id)],
                 reply: (),
             })
@@ -153,12 +154,18 @@ fn patched(
     let etag = twin::new_etag();
     document.insert("$etag".into(), etag.clone().into());
     let (before, after) = (model_of(old), model_of(&document));
-    let decommissioned = after.and_then(|model| graph.entries.get(model)).is_some_and(|new| new.decommissioned);
+    let decommissioned =
+        after.and_then(|model| graph.entries.get(model)).is_some_and(|new| new.decommissioned);
     if before != after && decommissioned {
         return Err(Refusal::bad("ModelDecommissioned", "the new model is decommissioned: choose another"));
     }
     twin::validate(&graph.models, &document)?;
     Ok((Arc::new(document), etag))
+}
+
+/// A document for an event.
+pub(super) fn wire(document: &Arc<Document>) -> WireDocument {
+    WireDocument(Arc::clone(document))
 }
 
 pub(super) fn etag_of(document: &Document) -> Option<&str> {

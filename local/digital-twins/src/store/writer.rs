@@ -28,6 +28,13 @@ pub(crate) struct Plan<T> {
     pub(crate) reply: T,
 }
 
+impl<T> Plan<T> {
+    /// Answers, and changes nothing.
+    pub(crate) fn nothing(reply: T) -> Self {
+        Self { changes: Vec::new(), events: Vec::new(), reply }
+    }
+}
+
 /// A planned write, waiting for its batch to become durable.
 struct Ready {
     changes: Vec<Change>,
