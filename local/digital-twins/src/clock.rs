@@ -17,6 +17,16 @@ pub(crate) fn now_us() -> i64 {
     Utc::now().timestamp_micros()
 }
 
+/// Microseconds since 1970 as the service writes times.
+pub(crate) fn from_us(us: i64) -> String {
+    format(DateTime::from_timestamp_micros(us).unwrap_or_default())
+}
+
+/// Now, as headers of HTTP have it.
+pub(crate) fn http_date() -> String {
+    Utc::now().format("%a, %d %b %Y %H:%M:%S GMT").to_string()
+}
+
 pub(crate) fn format(time: DateTime<Utc>) -> String {
     let seconds = time.to_rfc3339_opts(SecondsFormat::Secs, true);
     let ticks = (time.nanosecond() % 1_000_000_000) / 100;

@@ -1,31 +1,44 @@
-//! A local Azure Digital Twins data plane: models, twins, relationships, patches and queries over HTTPS.
+//! A local Azure Digital Twins data plane over HTTPS: models, twins, relationships, queries, event routes and jobs.
 //!
-//! [`LocalTwins`] starts and stops the service. `store` holds the graph in memory, behind a journal in a folder, and
-//! decides what is allowed; it knows nothing of HTTP. `query` is the query language: lexer, parser, evaluator.
-//! `http` turns requests into calls of the store and answers as the service does, errors included. `limits` counts
-//! requests against the service's published limits. Nothing here knows the rest of Twinwright: any client of
-//! Azure Digital Twins can use it alone.
+//! [`LocalTwins`] starts and stops the service. `store` holds the graph in memory and decides what is allowed; it
+//! knows nothing of HTTP. `storage` is the database that makes its changes durable. `query` is the query language:
+//! lexer, parser, evaluator. `routing` takes events to endpoints, `history` hands rows of the data history tables to
+//! whoever stores them, `jobs` imports and deletes in bulk. `http` turns requests into calls of the store and answers
+//! as the service does, errors included. `limits` counts requests against the service's published limits. Nothing here
+//! knows the rest of Twinwright: any client of Azure Digital Twins can use it alone.
 //!
 //! Source: the Azure Digital Twins data plane REST API 2023-10-31, "Azure Digital Twins service limits", and the
 //! reference pages of its query language.
 
 mod answer;
+mod background;
 mod clock;
 mod config;
 mod events;
+mod history;
 mod http;
-mod journal;
+mod jobs;
 mod limits;
 mod patch;
 mod query;
+mod routing;
 mod server;
+mod storage;
 mod store;
 mod token;
 mod twin;
 
 pub use config::{Limits, Outage, TwinsConfig, TwinsError};
-pub use events::{TwinEvent, TwinEventKind};
+pub use events::{TwinEvent, TwinEventKind, WireDocument};
+pub use history::{
+    HistoryBatch, HistoryRow, HistorySink, PropertyAction, PropertyEvent, RelationshipLifeCycleEvent,
+    TwinLifeCycleEvent,
+};
+pub use jobs::{BlobAccount, JobSettings};
 pub use query::QueryError;
+pub use routing::{
+    CloudEvent, Delivery, EndpointConfig, EndpointKind, EventGridSchema, EventSink, SendError, check_filter,
+};
 pub use server::LocalTwins;
 
 /// Parses a query and says what is wrong with it, without running it.

@@ -1,14 +1,14 @@
 //! Counting requests against the limits of the service.
 
 use std::collections::{HashMap, VecDeque};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use crate::answer::Refusal;
 use crate::config::Limits;
 
 const SECOND: Duration = Duration::from_secs(1);
-/// Above this many gates the idle ones are swept.
+/// Above this many twins the idle ones are swept.
 const SWEEP_ABOVE: usize = 4096;
 
 /// The times of the last requests, no more of them than the limit allows in a second.
@@ -44,17 +44,16 @@ pub(crate) enum Class {
     Read,
     Query,
     Models,
+    Routes,
+    Jobs,
 }
-
-/// Serialises the writes of one twin and counts them.
-pub(crate) type Gate = Arc<Mutex<Window>>;
 
 /// All counters of an instance.
 #[derive(Debug, Default)]
 pub(crate) struct Meter {
     limits: Limits,
-    classes: [Mutex<Window>; 5],
-    gates: Mutex<HashMap<String, Gate>>,
+    classes: [Mutex<Window>; 7],
+    twins: Mutex<HashMap<String, Window>>,
 }
 
 impl Meter {
@@ -70,7 +69,12 @@ impl Meter {
             Class::Read => (self.limits.reads, None),
             Class::Query => (self.limits.queries, Some("QuotaReachedError")),
             Class::Models => (self.limits.models, None),
+            Class::Routes => (self.limits.routes, None),
+            Class::Jobs => (self.limits.jobs, None),
         };
+        if limit == 0 {
+            return Ok(());
+        }
         let mut window = self.classes[class as usize].lock().unwrap_or_else(PoisonError::into_inner);
         if window.admit(limit, Instant::now()) {
             return Ok(());
@@ -81,22 +85,18 @@ impl Meter {
         ))
     }
 
-    /// The gate of one twin. Whoever holds its lock is the only writer of that twin.
-    pub(crate) fn gate(&self, twin: &str) -> Gate {
-        let mut gates = self.gates.lock().unwrap_or_else(PoisonError::into_inner);
-        if gates.len() > SWEEP_ABOVE && !gates.contains_key(twin) {
-            let now = Instant::now();
-            gates.retain(|_, gate| {
-                Arc::strong_count(gate) > 1 || gate.try_lock().is_ok_and(|window| !window.is_idle(now))
-            });
-        }
-        Arc::clone(gates.entry(twin.to_owned()).or_default())
-    }
-
     /// Counts a write of one twin, or refuses it.
-    pub(crate) fn admit_write(&self, window: &mut Window, twin: &str) -> Result<(), Refusal> {
+    pub(crate) fn admit_write(&self, twin: &str) -> Result<(), Refusal> {
         let limit = self.limits.writes_per_twin;
-        if window.admit(limit, Instant::now()) {
+        if limit == 0 {
+            return Ok(());
+        }
+        let now = Instant::now();
+        let mut twins = self.twins.lock().unwrap_or_else(PoisonError::into_inner);
+        if twins.len() > SWEEP_ABOVE && !twins.contains_key(twin) {
+            twins.retain(|_, window| !window.is_idle(now));
+        }
+        if twins.entry(twin.to_owned()).or_default().admit(limit, now) {
             return Ok(());
         }
         Err(Refusal::throttled(

@@ -4,7 +4,7 @@
 
 use std::collections::BTreeSet;
 
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 use twinwright_dtdl::Dtmi;
 
 use crate::answer::Refusal;
@@ -38,8 +38,9 @@ pub(crate) fn parse(body: &Value) -> Result<Vec<Operation>, Refusal> {
     let Value::Array(list) = body else {
         return Err(Refusal::problem("a patch is an array of operations"));
     };
-    if list.is_empty() || list.len() > MOST_OPERATIONS {
-        return Err(invalid(format!("a patch has 1 to {MOST_OPERATIONS} operations")));
+    // An empty patch is taken, and changes nothing.
+    if list.len() > MOST_OPERATIONS {
+        return Err(invalid(format!("a patch has {MOST_OPERATIONS} operations at the most")));
     }
     list.iter().map(parse_operation).collect()
 }
@@ -139,6 +140,55 @@ pub(crate) fn apply_to_relationship(
         .try_for_each(|operation| apply_to_container(relationship, &operation.path, operation, &mut touched))
 }
 
+/// The operations as JSON Patch again, with paths from the root.
+pub(crate) fn rooted(operations: &[Operation]) -> Value {
+    let list = operations.iter().map(|operation| {
+        let path: String = operation.path.iter().map(|part| format!("/{}", escape(part))).collect();
+        match operation.action {
+            Action::Add => json!({"op": "add", "path": path, "value": operation.value}),
+            Action::Replace => json!({"op": "replace", "path": path, "value": operation.value}),
+            Action::Remove => json!({"op": "remove", "path": path}),
+        }
+    });
+    list.collect()
+}
+
+/// What turns one document into the other, as JSON Patch; properties and the model only, since the service keeps the rest.
+pub(crate) fn difference(before: &Document, after: &Document) -> Value {
+    let mut list = Vec::new();
+    let model = |document: &Document| crate::twin::model_of(document).map(str::to_owned);
+    let (old_model, new_model) = (model(before), model(after));
+    if old_model != new_model {
+        list.push(json!({"op": "replace", "path": "/$metadata/$model", "value": new_model}));
+    }
+    compare(before, after, "", &mut list);
+    Value::Array(list)
+}
+
+fn compare(before: &Document, after: &Document, path: &str, list: &mut Vec<Value>) {
+    let own = |name: &&String| !name.starts_with('$');
+    for name in before.keys().filter(own).filter(|name| !after.contains_key(*name)) {
+        list.push(json!({"op": "remove", "path": format!("{path}/{}", escape(name))}));
+    }
+    for name in after.keys().filter(own) {
+        let path = format!("{path}/{}", escape(name));
+        match (before.get(name), &after[name]) {
+            (None, value) => list.push(json!({"op": "add", "path": path, "value": value})),
+            (Some(Value::Object(old)), Value::Object(new)) if new.contains_key("$metadata") => {
+                compare(old, new, &path, list);
+            }
+            (Some(old), value) if old != value => {
+                list.push(json!({"op": "replace", "path": path, "value": value}));
+            }
+            _ => {}
+        }
+    }
+}
+
+fn escape(part: &str) -> String {
+    part.replace('~', "~0").replace('/', "~1")
+}
+
 /// The properties of one container that a patch wrote or removed.
 #[derive(Default)]
 struct Touched {
@@ -157,9 +207,14 @@ impl Touched {
                 metadata.remove(&name);
                 continue;
             }
-            let entry = metadata.entry(name).or_insert_with(|| Value::Object(Map::new()));
-            if let Value::Object(entry) = entry {
-                entry.insert("lastUpdateTime".into(), now.into());
+            match metadata.get_mut(&name) {
+                // It has a source time, which stays.
+                Some(Value::Object(entry)) => {
+                    entry.insert("lastUpdateTime".into(), now.into());
+                }
+                _ => {
+                    metadata.insert(name, now.into());
+                }
             }
         }
         metadata.insert("$lastUpdateTime".into(), now.into());
@@ -253,6 +308,9 @@ fn metadata_operation(
         }
         [property, field] if field == "sourceTime" && !property.starts_with('$') => {
             let entry = metadata.entry(property.clone()).or_insert_with(|| Value::Object(Map::new()));
+            if let Value::String(time) = entry {
+                *entry = json!({"lastUpdateTime": time});
+            }
             let Value::Object(entry) = entry else { return Err(invalid("$metadata holds no object there")) };
             if operation.action == Action::Remove {
                 return entry
@@ -295,6 +353,7 @@ mod tests {
     fn values_and_metadata_move_together() {
         let twin = run(&json!([{"op": "add", "path": "/speed", "value": 2}, {"op": "replace", "path": "/health/score", "value": 3}])).unwrap();
         assert_eq!(twin["speed"], 2);
+        let twin = crate::twin::unfold(&twin);
         assert_ne!(twin["$metadata"]["speed"]["lastUpdateTime"], "t");
         assert_eq!(twin["$metadata"]["speed"]["sourceTime"], "s");
         assert!(twin["health"]["$metadata"]["score"]["lastUpdateTime"].is_string());

@@ -10,9 +10,12 @@ use axum_server::tls_rustls::RustlsConfig;
 use tokio::sync::{broadcast, watch};
 use tokio::task::JoinHandle;
 
+use crate::background::{self, Background};
 use crate::config::{Outage, TwinsConfig, TwinsError};
 use crate::events::TwinEvent;
 use crate::http::{self, Guard};
+use crate::jobs::Runner;
+use crate::storage::Storage;
 use crate::store::Store;
 use crate::token::Tokens;
 
@@ -26,6 +29,8 @@ pub struct LocalTwins {
     token: String,
     token_file: PathBuf,
     store: Arc<Store>,
+    jobs: Arc<Runner>,
+    background: Background,
     outage: watch::Sender<Option<Outage>>,
     handle: Handle<SocketAddr>,
     task: Option<JoinHandle<std::io::Result<()>>>,
@@ -35,7 +40,8 @@ impl LocalTwins {
     /// Loads the folder and serves. Must be called inside a tokio runtime.
     ///
     /// # Errors
-    /// The folder cannot be used or is in use, its journal is damaged, or the address is taken.
+    /// The folder cannot be used or is in use, its database is damaged or of a newer version, an endpoint is
+    /// misconfigured, or the address is taken.
     pub async fn start(config: TwinsConfig) -> Result<Self, TwinsError> {
         let bind = config.bind;
         let listen = |source| TwinsError::Listen { address: bind, source };
@@ -45,22 +51,35 @@ impl LocalTwins {
         };
         listener.set_nonblocking(true).map_err(listen)?;
         let address = listener.local_addr().map_err(listen)?;
-        let folder = config.folder.clone();
-        let limits = config.limits;
-        let opened = tokio::task::spawn_blocking(move || Store::open(&folder, limits)).await;
-        let store = opened.map_err(|error| folder_error(&config.folder, std::io::Error::other(error)))??;
+        let client = background::client(&config.trusted_certificates)?;
+        let mut plan = background::Plan::new(&config.endpoints, config.history.clone(), &client)?;
+        let setup = plan.setup(config.host_name.clone(), config.query_lag);
+        let (folder, limits) = (config.folder.clone(), config.limits);
+        let opened = tokio::task::spawn_blocking(move || {
+            let storage = Storage::open(&folder)?;
+            let backlog = storage.backlog().map_err(|error| storage.fault(error))?;
+            Store::open(storage, setup.with_backlog(&backlog), limits)
+        });
+        let store =
+            opened.await.map_err(|error| folder_error(&config.folder, std::io::Error::other(error)))??;
         let store = Arc::new(store);
+        let interrupted = store.end_interrupted_jobs().await;
+        interrupted
+            .map_err(|refusal| folder_error(&config.folder, std::io::Error::other(refusal.message)))?;
         let tokens = Tokens::open(&config.folder, config.extra_tokens)
             .map_err(|source| folder_error(&config.folder, source))?;
         let (token, token_file) = (tokens.generated().to_owned(), tokens.file.clone());
         let (outage, receiver) = watch::channel(None);
-        let router = http::router(Arc::clone(&store), Arc::new(Guard { tokens, outage: receiver }));
+        let jobs = Runner::new(Arc::clone(&store), config.jobs, client);
+        let guard = Arc::new(Guard { tokens, outage: receiver });
+        let router = http::router(Arc::clone(&store), Arc::clone(&jobs), guard);
+        let background = plan.start(&store, &config.folder);
         let handle = Handle::new();
         let tls = RustlsConfig::from_config(config.tls);
         let server = axum_server::from_tcp_rustls(listener, tls).map_err(listen)?.handle(handle.clone());
         let task = tokio::spawn(async move { server.serve(router.into_make_service()).await });
         tracing::info!(%address, folder = %config.folder.display(), "local digital twins are ready");
-        Ok(Self { address, token, token_file, store, outage, handle, task: Some(task) })
+        Ok(Self { address, token, token_file, store, jobs, background, outage, handle, task: Some(task) })
     }
 
     /// The address that is listened on.
@@ -89,15 +108,23 @@ impl LocalTwins {
     }
 
     /// Takes no more requests and ends the open ones, within 3 seconds. When it returns, the folder is free again.
+    /// Events that wait for delivery stay in the folder and go out after the next start.
     pub async fn stop(mut self) {
         // A hanging request must not hold the service up.
         self.outage.send_replace(Some(Outage::Unavailable));
         self.handle.graceful_shutdown(Some(DRAIN));
-        let Some(task) = self.task.take() else { return };
-        match task.await {
-            Ok(Ok(())) => {}
-            Ok(Err(error)) => tracing::warn!(%error, "local digital twins ended with an error"),
-            Err(error) => tracing::warn!(%error, "local digital twins did not end by themselves"),
+        if let Some(task) = self.task.take() {
+            match task.await {
+                Ok(Ok(())) => {}
+                Ok(Err(error)) => tracing::warn!(%error, "local digital twins ended with an error"),
+                Err(error) => tracing::warn!(%error, "local digital twins did not end by themselves"),
+            }
+        }
+        self.jobs.stop();
+        self.background.stop().await;
+        let store = Arc::clone(&self.store);
+        if let Err(error) = tokio::task::spawn_blocking(move || store.close()).await {
+            tracing::warn!(%error, "the database of digital twins was not closed");
         }
     }
 }
@@ -105,6 +132,8 @@ impl LocalTwins {
 impl Drop for LocalTwins {
     fn drop(&mut self) {
         self.handle.shutdown();
+        self.jobs.stop();
+        self.background.abort();
     }
 }
 

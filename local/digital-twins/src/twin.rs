@@ -1,5 +1,7 @@
 //! Twins and relationships as JSON documents: checks against the model, and the metadata that the service keeps.
 
+use serde::ser::SerializeMap;
+use serde::{Serialize, Serializer};
 use serde_json::{Map, Value, json};
 use twinwright_dtdl::{ModelSet, ResolvedInterface, Schema, validate_value};
 
@@ -63,13 +65,32 @@ pub(crate) fn validate(models: &ModelSet, twin: &Document) -> Result<(), Refusal
     if !faults.is_empty() {
         return Err(Refusal::validation(format!("the twin does not fit its model '{model}'"), faults));
     }
-    if serde_json::to_vec(twin).map_or(0, |bytes| bytes.len()) > LARGEST_TWIN {
-        return Err(Refusal::bad(
-            "InvalidArgument",
-            format!("the twin is larger than {LARGEST_TWIN} bytes: keep less in it"),
-        ));
+    check_size(twin, "twin")
+}
+
+/// Refuses a document above the size that the service keeps. What the service adds to it does not count.
+pub(crate) fn check_size(document: &Document, kind: &str) -> Result<(), Refusal> {
+    let own = document.iter().filter(|(name, _)| *name != "$metadata" && *name != "$etag");
+    let size: usize = own.map(|(name, value)| name.len() + 4 + size_of(value)).sum();
+    if size > LARGEST_TWIN {
+        let message = format!("the {kind} is larger than {LARGEST_TWIN} bytes: keep less in it");
+        return Err(Refusal::bad("InvalidArgument", message));
     }
     Ok(())
+}
+
+/// Length of a value as JSON, near enough and without writing it.
+fn size_of(value: &Value) -> usize {
+    match value {
+        Value::Null | Value::Bool(_) => 5,
+        Value::Number(_) => 8,
+        Value::String(text) => text.len() + 2,
+        Value::Array(list) => 2 + list.iter().map(|entry| size_of(entry) + 1).sum::<usize>(),
+        Value::Object(map) => {
+            let own = map.iter().filter(|(name, _)| *name != "$metadata");
+            2 + own.map(|(name, value)| name.len() + 4 + size_of(value)).sum::<usize>()
+        }
+    }
 }
 
 fn check_container(
@@ -160,24 +181,100 @@ pub(crate) fn fresh_metadata(
     }
     metadata.insert("$lastUpdateTime".into(), now.into());
     for name in container.keys().filter(|name| !name.starts_with('$') && !components.contains(*name)) {
-        let mut entry = json!({"lastUpdateTime": now});
         let source =
             given.and_then(|given| given.get(name)?.get("sourceTime")?.as_str()).and_then(clock::normalise);
-        if let Some(source) = source {
-            entry["sourceTime"] = source.into();
-        }
+        let entry = match source {
+            Some(source) => json!({"lastUpdateTime": now, "sourceTime": source}),
+            None => now.into(),
+        };
         metadata.insert(name.clone(), entry);
     }
     Value::Object(metadata)
 }
 
-/// The twin as a client of an API version sees it: the oldest knows no time of last update for the whole.
-pub(crate) fn present(document: &Document, api_version: &str) -> Value {
-    let mut value = Value::Object(document.clone());
-    if api_version == "2020-10-31" {
-        strip_last_update(&mut value);
+/// A twin or component as clients see it.
+///
+/// Inside, the metadata of a property that says nothing but `lastUpdateTime` is that time alone, since an object for each
+/// property of each twin would take most of the memory. This writes it in full.
+pub(crate) struct Wire<'a>(pub(crate) &'a Document);
+
+impl Serialize for Wire<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(Some(self.0.len()))?;
+        for (name, value) in self.0 {
+            match value {
+                Value::Object(metadata) if name == "$metadata" => {
+                    map.serialize_entry(name, &WireMetadata(metadata))?;
+                }
+                Value::Object(component) if component.contains_key("$metadata") => {
+                    map.serialize_entry(name, &Wire(component))?;
+                }
+                value => map.serialize_entry(name, value)?,
+            }
+        }
+        map.end()
     }
-    value
+}
+
+struct WireMetadata<'a>(&'a Document);
+
+impl Serialize for WireMetadata<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        #[derive(Serialize)]
+        #[serde(rename_all = "camelCase")]
+        struct Entry<'a> {
+            last_update_time: &'a str,
+        }
+        let mut map = serializer.serialize_map(Some(self.0.len()))?;
+        for (name, value) in self.0 {
+            match value {
+                Value::String(time) if !name.starts_with('$') => {
+                    map.serialize_entry(name, &Entry { last_update_time: time })?;
+                }
+                value => map.serialize_entry(name, value)?,
+            }
+        }
+        map.end()
+    }
+}
+
+/// The document as [`Wire`] writes it.
+pub(crate) fn unfold(document: &Document) -> Document {
+    let mut whole = document.clone();
+    unfold_container(&mut whole);
+    whole
+}
+
+fn unfold_container(container: &mut Document) {
+    for (name, value) in container.iter_mut() {
+        let Value::Object(inner) = value else { continue };
+        if name == "$metadata" {
+            for (_, entry) in inner.iter_mut().filter(|(name, _)| !name.starts_with('$')) {
+                if let Value::String(time) = entry {
+                    *entry = json!({"lastUpdateTime": time});
+                }
+            }
+        } else if inner.contains_key("$metadata") {
+            unfold_container(inner);
+        }
+    }
+}
+
+/// The twin as a client of an API version sees it: the oldest knows no time of last update for the whole.
+pub(crate) fn present(document: &Document, api_version: &str) -> String {
+    if api_version != "2020-10-31" {
+        return serde_json::to_string(&Wire(document)).unwrap_or_default();
+    }
+    let mut value = Value::Object(unfold(document));
+    strip_last_update(&mut value);
+    value.to_string()
+}
+
+/// True when a body or patch sets a `sourceTime`, which the oldest API version does not know.
+pub(crate) fn sets_source_time(body: &Value) -> bool {
+    let entries = body.as_array().into_iter().flatten();
+    let mut paths = entries.filter_map(|entry| entry.get("path")?.as_str());
+    paths.any(|path| path.contains("$metadata/") && path.ends_with("/sourceTime"))
 }
 
 fn strip_last_update(value: &mut Value) {

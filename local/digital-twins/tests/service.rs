@@ -1,10 +1,9 @@
 //! The service around the graph: access, limits, outages, restarts.
 mod common;
 
-use std::io::Write;
 use std::time::{Duration, Instant};
 
-use common::{Answer, Service, machine, open, start, start_with};
+use common::{Answer, machine, start, start_configured, start_with};
 use serde_json::json;
 use twinwright_local_digital_twins::{Limits, Outage, TwinsConfig, TwinsError};
 
@@ -47,7 +46,11 @@ async fn versions_and_paths_are_checked_and_traces_continue() {
     service.put("/models", json!([])).await.expect(405, "MethodNotAllowed");
     let trace = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
     let answer = service.send("GET", "/models", None, &[("traceparent", trace)]).await;
-    assert_eq!(answer.headers["traceresponse"], trace);
+    let response = answer.headers["traceresponse"].to_str().unwrap();
+    assert!(response.starts_with("00-0af7651916cd43dd8448eb211c80319c-") && response != trace, "{response}");
+    let odd = service.send("GET", "/models", None, &[("traceparent", "00-zz")]).await.expect(200, "");
+    assert_eq!(odd.headers["traceresponse"].len(), 55);
+    assert!(odd.headers.contains_key("mise-correlation-id"));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -89,7 +92,7 @@ async fn an_outage_refuses_or_hangs_and_ends() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_restart_keeps_all_and_a_torn_line_costs_nothing() {
+async fn a_restart_keeps_all() {
     let service = start().await.with_models().await.with_line(3).await;
     service
         .patch("/digitaltwins/machine-001", json!([{"op": "add", "path": "/serial", "value": "S"}]))
@@ -100,34 +103,64 @@ async fn a_restart_keeps_all_and_a_torn_line_costs_nothing() {
     let models = service.get("/models").await.body;
     let twin = service.get("/digitaltwins/machine-001").await.body;
     let relationships = service.get("/digitaltwins/line/relationships").await.body;
+    let incoming = service.get("/digitaltwins/machine-000/incomingrelationships").await.body;
     let token = service.twins.token().to_owned();
-    let Service { twins, folder, client } = service;
-    drop(client);
-    twins.stop().await;
-    let journal = folder.path().join("twins.journal");
-    let torn = b"{\"op\":\"deleteTwin\",\"id\":\"mach";
-    std::fs::OpenOptions::new().append(true).open(&journal).unwrap().write_all(torn).unwrap();
-    let (twins, client) = open(folder.path(), Limits::lifted()).await;
-    let service = Service { twins, client, folder };
+    let service = service.restart().await;
     assert_eq!(service.twins.token(), token);
-    assert_eq!(service.get("/models").await.body, models);
+    assert_eq!(service.get("/models").await.body["value"], models["value"]);
     assert_eq!(service.get("/digitaltwins/machine-001").await.body, twin);
     assert_eq!(service.get("/digitaltwins/line/relationships").await.body, relationships);
+    assert_eq!(service.get("/digitaltwins/machine-000/incomingrelationships").await.body, incoming);
     service.get("/digitaltwins/machine-002").await.expect(404, "DigitalTwinNotFound");
     service.put("/digitaltwins/machine-004", machine(1)).await.expect(200, "");
-    let text = std::fs::read_to_string(&journal).unwrap();
-    assert!(text.lines().all(|line| serde_json::from_str::<serde_json::Value>(line).is_ok()));
+    service.delete("/digitaltwins/machine-000").await.expect(400, "RelationshipsNotDeleted");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn folders_that_cannot_be_read_are_clear_errors() {
+    let service = start().await;
+    let tls = service.tls.clone();
+    let fails = async |folder: &std::path::Path| {
+        let mut config = TwinsConfig::new(folder, tls.clone());
+        config.bind = "127.0.0.1:0".parse().unwrap();
+        twinwright_local_digital_twins::LocalTwins::start(config).await.unwrap_err()
+    };
+    let old = tempfile::tempdir().unwrap();
+    std::fs::write(old.path().join("twins.journal"), "{}").unwrap();
+    let error = fails(old.path()).await;
+    assert!(
+        matches!(error, TwinsError::OldJournal(_)) && error.to_string().contains("move it away"),
+        "{error}"
+    );
+    let broken = tempfile::tempdir().unwrap();
+    std::fs::write(broken.path().join("twins.redb"), vec![7; 10_000]).unwrap();
+    let error = fails(broken.path()).await;
+    assert!(matches!(error, TwinsError::Database { .. }), "{error}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn queries_can_lag_behind_reads() {
+    let lag = Duration::from_millis(600);
+    let service = start_configured(|config| config.query_lag = lag).await.with_models().await;
+    let written = Instant::now();
+    service.put("/digitaltwins/late", machine(1)).await.expect(200, "");
+    service.get("/digitaltwins/late").await.expect(200, "");
+    let deadline = written + Duration::from_secs(20);
+    loop {
+        let rows = service.query("SELECT * FROM DIGITALTWINS").await.expect(200, "").body["value"].clone();
+        if rows.as_array().unwrap().len() == 1 {
+            assert!(written.elapsed() >= lag);
+            break;
+        }
+        assert!(Instant::now() < deadline, "the twin never showed up");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_taken_port_and_a_taken_folder_are_clear_errors() {
     let service = start().await;
-    let tls = || {
-        let issued = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
-        let key = rustls::pki_types::PrivatePkcs8KeyDer::from(issued.signing_key.serialize_der());
-        let builder = rustls::ServerConfig::builder().with_no_client_auth();
-        std::sync::Arc::new(builder.with_single_cert(vec![issued.cert.der().clone()], key.into()).unwrap())
-    };
+    let tls = || service.tls.clone();
     let other = tempfile::tempdir().unwrap();
     let mut config = TwinsConfig::new(other.path(), tls());
     config.bind = service.twins.address();

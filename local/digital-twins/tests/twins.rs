@@ -96,6 +96,8 @@ async fn patches_keep_the_rules_of_the_service() {
         )
         .await
         .expect(204, "");
+    let nothing = service.patch(path, json!([])).await.expect(204, "");
+    assert_eq!(service.get(path).await.etag(), nothing.etag());
     for (patch, code) in [
         (json!([{"op": "replace", "path": "/place", "value": {}}]), "JsonPatchInvalid"),
         (json!([{"op": "add", "path": "/place/hall", "value": "B"}]), "JsonPatchInvalid"),
@@ -213,16 +215,18 @@ async fn telemetry_and_changes_reach_observers_in_order() {
         .iter()
         .map(|(_, kind)| match kind {
             TwinEventKind::Created(_) => "created",
-            TwinEventKind::RelationshipCreated(_) => "related",
+            TwinEventKind::RelationshipCreated { .. } => "related",
             TwinEventKind::Telemetry { .. } => "telemetry",
             TwinEventKind::Updated { .. } => "updated",
-            TwinEventKind::RelationshipDeleted(_) => "unrelated",
+            TwinEventKind::RelationshipDeleted { .. } => "unrelated",
             _ => "other",
         })
         .collect();
     assert_eq!(names, ["created", "created", "related", "telemetry", "telemetry", "updated", "unrelated"]);
-    let expected = TwinEventKind::Updated { model: "dtmi:plant:Machine;1".into(), patch };
-    assert_eq!(seen[5], ("machine-000".to_owned(), expected));
+    let TwinEventKind::Updated { model, patch: told, after } = &seen[5].1 else { panic!("{:?}", seen[5]) };
+    assert_eq!((seen[5].0.as_str(), model.as_str(), told), ("machine-000", "dtmi:plant:Machine;1", &patch));
+    assert_eq!(after.to_value()["speed"], 9);
+    assert!(after.to_value()["$metadata"]["speed"]["lastUpdateTime"].is_string());
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use axum::extract::{Request, State};
-use axum::http::HeaderValue;
 use axum::http::header::{AUTHORIZATION, HeaderName};
+use axum::http::{HeaderMap, HeaderValue};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use tokio::sync::watch;
@@ -42,17 +42,39 @@ pub(crate) async fn guard(State(guard): State<Arc<Guard>>, request: Request, nex
     if !guard.tokens.accepts(header(request.headers(), &AUTHORIZATION)) {
         return Refusal::unauthorized().into_response();
     }
-    let trace = request.headers().get("traceparent").cloned();
+    let trace = trace(request.headers()).map(|given| format!("{}-{}-01", &given[..35], new_span()));
     let mut response = next.run(request).await;
-    if let Some(trace) = trace.or_else(new_trace) {
-        response.headers_mut().insert(HeaderName::from_static("traceresponse"), trace);
-    }
+    let headers = response.headers_mut();
+    let mut add = |name: &'static str, value: String| {
+        if let Ok(value) = HeaderValue::from_str(&value) {
+            headers.insert(HeaderName::from_static(name), value);
+        }
+    };
+    add("traceresponse", trace.unwrap_or_else(new_trace));
+    add("mise-correlation-id", uuid::Uuid::new_v4().to_string());
     response
 }
 
-fn new_trace() -> Option<HeaderValue> {
-    let span = uuid::Uuid::new_v4().simple().to_string();
-    HeaderValue::from_str(&format!("00-{}-{}-00", uuid::Uuid::new_v4().simple(), &span[..16])).ok()
+/// The `traceparent` of a request, if it is one.
+///
+/// Source: "Trace Context" of the W3C: version, trace, span and flags.
+pub(super) fn trace(headers: &HeaderMap) -> Option<&str> {
+    let text = headers.get("traceparent")?.to_str().ok()?;
+    let shaped = text.len() == 55
+        && text.bytes().enumerate().all(|(index, byte)| match index {
+            2 | 35 | 52 => byte == b'-',
+            _ => byte.is_ascii_hexdigit(),
+        });
+    shaped.then_some(text)
+}
+
+fn new_span() -> String {
+    uuid::Uuid::new_v4().simple().to_string()[..16].to_owned()
+}
+
+/// A trace that begins here.
+pub(crate) fn new_trace() -> String {
+    format!("00-{}-{}-00", uuid::Uuid::new_v4().simple(), new_span())
 }
 
 pub(crate) async fn versions(mut request: Request, next: Next) -> Response {
@@ -74,4 +96,15 @@ pub(crate) async fn versions(mut request: Request, next: Next) -> Response {
             Refusal::bad("UnsupportedApiVersion", message).into_response()
         }
     }
+}
+
+/// Jobs came with the versions of 2023; deletions with the last of them.
+pub(super) async fn has_jobs(request: Request, next: Next) -> Response {
+    let version = request.extensions().get::<ApiVersion>().map_or("", |version| version.0);
+    let first = if request.uri().path().starts_with("/jobs/deletions") { "2023-10-31" } else { "2023-02-27" };
+    if version >= first {
+        return next.run(request).await;
+    }
+    let message = format!("jobs of this kind are not known to the api-version '{version}': use 2023-10-31");
+    Refusal::bad("UnsupportedApiVersion", message).into_response()
 }

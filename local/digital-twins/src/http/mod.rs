@@ -1,27 +1,30 @@
 //! Requests to calls of the store, and back.
 
 mod gate;
+mod jobs;
 mod models;
 mod paging;
 mod query;
 mod relationships;
+mod routes;
 mod twins;
 
 use std::sync::Arc;
 
-use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::http::header::{CONTENT_TYPE, ETAG, HeaderMap, HeaderName};
 use axum::http::{HeaderValue, StatusCode};
 use axum::middleware::{from_fn, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
+use axum::{Extension, Router};
 use serde_json::Value;
 
-pub(crate) use gate::Guard;
+pub(crate) use gate::{Guard, new_trace};
 
 use crate::answer::Refusal;
-use crate::store::{Conditions, Store};
+use crate::jobs::Runner;
+use crate::store::{Conditions, Origin, Store};
 use crate::twin::{Document, LARGEST_TWIN};
 
 /// Largest body of any request, in bytes; only uploads of models come near it.
@@ -30,7 +33,7 @@ const LARGEST_BODY: usize = 32 * 1024 * 1024;
 type Shared = axum::extract::State<Arc<Store>>;
 
 /// The whole API, behind outage, authorisation and version checks.
-pub(crate) fn router(store: Arc<Store>, guard: Arc<Guard>) -> Router {
+pub(crate) fn router(store: Arc<Store>, jobs: Arc<Runner>, guard: Arc<Guard>) -> Router {
     let routes = Router::new()
         .route("/models", get(models::list).post(models::add))
         .route("/models/{id}", get(models::get).patch(models::decommission).delete(models::delete))
@@ -54,6 +57,9 @@ pub(crate) fn router(store: Arc<Store>, guard: Arc<Guard>) -> Router {
         )
         .route("/digitaltwins/{id}/incomingrelationships", get(relationships::incoming))
         .route("/query", post(query::run))
+        .route("/eventroutes", get(routes::list))
+        .route("/eventroutes/{id}", get(routes::get).put(routes::put).delete(routes::delete))
+        .merge(job_routes(jobs))
         .fallback(|| async {
             Refusal::missing("ResourceNotFound", "there is no such resource: check the path of the request")
         })
@@ -71,8 +77,29 @@ pub(crate) fn router(store: Arc<Store>, guard: Arc<Guard>) -> Router {
         .with_state(store)
 }
 
+/// The jobs API, which only the newer versions have.
+fn job_routes(jobs: Arc<Runner>) -> Router<Arc<Store>> {
+    Router::new()
+        .route("/jobs/imports", get(jobs::list_imports))
+        .route("/jobs/imports/{id}", get(jobs::get_import).put(jobs::put_import).delete(jobs::delete_import))
+        .route("/jobs/imports/{id}/cancel", post(jobs::cancel_import))
+        .route("/jobs/deletions", get(jobs::list_deletions).post(jobs::add_deletion))
+        .route("/jobs/deletions/{id}", get(jobs::get_deletion))
+        .route_layer(from_fn(gate::has_jobs))
+        .layer(Extension(jobs))
+}
+
 fn json_response(status: StatusCode, body: &Value) -> Response {
-    (status, [(CONTENT_TYPE, "application/json; charset=utf-8")], body.to_string()).into_response()
+    text_response(status, body.to_string())
+}
+
+fn text_response(status: StatusCode, body: String) -> Response {
+    (status, [(CONTENT_TYPE, "application/json; charset=utf-8")], body).into_response()
+}
+
+/// When the request came, and the trace it belongs to.
+fn origin(headers: &HeaderMap) -> Origin {
+    Origin::new(gate::trace(headers).map(str::to_owned))
 }
 
 fn with_etag(mut response: Response, etag: &str) -> Response {
@@ -91,9 +118,9 @@ fn no_content(etag: Option<&str>) -> Response {
 }
 
 /// A document with its etag in the header too.
-fn document_response(document: &Document, body: &Value) -> Response {
+fn document_response(document: &Document, body: String) -> Response {
     let etag = document.get("$etag").and_then(Value::as_str).unwrap_or_default();
-    with_etag(json_response(StatusCode::OK, body), etag)
+    with_etag(text_response(StatusCode::OK, body), etag)
 }
 
 fn header<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a str> {

@@ -16,9 +16,9 @@ use crate::store::ModelEntry;
 const PAGE: usize = 100;
 
 /// Model data as the service returns it.
-fn data(id: &str, entry: &ModelEntry, with_definition: bool) -> Value {
+fn data(entry: &ModelEntry, with_definition: bool) -> Value {
     let mut data = json!({
-        "id": id,
+        "id": entry.id(),
         "description": localised(&entry.document["description"]),
         "displayName": localised(&entry.document["displayName"]),
         "decommissioned": entry.decommissioned,
@@ -51,26 +51,23 @@ pub(super) async fn add(State(store): Shared, body: Bytes) -> Result<Response, R
             "the payload is invalid: send the models as a JSON array",
         ));
     };
-    // Linking large uploads takes a while; other requests go on meanwhile.
-    let added = tokio::task::spawn_blocking(move || store.add_models(&documents)).await;
-    let added = added.map_err(|_| Refusal::unavailable("the upload was interrupted: send it again"))??;
-    let list: Value = added.iter().map(|(id, entry)| data(id, entry, false)).collect();
+    let added = store.add_models(documents).await?;
+    let list: Value = added.iter().map(|entry| data(entry, false)).collect();
     Ok(json_response(StatusCode::CREATED, &list))
 }
 
 pub(super) async fn list(State(store): Shared, uri: Uri, headers: HeaderMap) -> Result<Response, Refusal> {
     store.meter.admit(Class::Models)?;
     let size = paging::page_size(&headers, PAGE, PAGE)?;
-    let after = paging::after(&uri)?;
-    let ids = store.model_ids(&paging::parameters(&uri, "dependenciesFor"))?;
-    let start = ids.iter().position(|id| *id == after[0]).map_or(0, |position| position + 1);
-    let page = &ids[start..ids.len().min(start + size)];
+    // Lists go by the number of the upload, so that models which are deleted between two pages do no harm.
+    let after = paging::after(&uri)?[0].parse().unwrap_or(0);
+    // The JavaScript client sends the parameter without a value for an empty list.
+    let mut dependencies_for = paging::parameters(&uri, "dependenciesFor");
+    dependencies_for.retain(|id| !id.is_empty());
+    let (found, more) = store.list_models(&dependencies_for, after, size)?;
     let with_definition = wants_definition(&uri);
-    let rows: Vec<Value> = page
-        .iter()
-        .filter_map(|id| store.model(id).ok().map(|entry| data(id, &entry, with_definition)))
-        .collect();
-    let next = (start + size < ids.len()).then(|| [page[page.len() - 1].clone(), String::new()]);
+    let rows: Vec<Value> = found.iter().map(|entry| data(entry, with_definition)).collect();
+    let next = found.last().filter(|_| more).map(|entry| [entry.sequence.to_string(), String::new()]);
     let link = paging::next_link(&uri, &headers, next.as_ref());
     Ok(json_response(StatusCode::OK, &json!({"value": rows, "nextLink": link})))
 }
@@ -78,7 +75,7 @@ pub(super) async fn list(State(store): Shared, uri: Uri, headers: HeaderMap) -> 
 pub(super) async fn get(State(store): Shared, Path(id): Path<String>, uri: Uri) -> Result<Response, Refusal> {
     store.meter.admit(Class::Models)?;
     let entry = store.model(&id)?;
-    Ok(json_response(StatusCode::OK, &data(&id, &entry, wants_definition(&uri))))
+    Ok(json_response(StatusCode::OK, &data(&entry, wants_definition(&uri))))
 }
 
 pub(super) async fn decommission(
@@ -87,12 +84,12 @@ pub(super) async fn decommission(
     body: Bytes,
 ) -> Result<Response, Refusal> {
     store.meter.admit(Class::Models)?;
-    store.decommission(&id, &patch::parse(&any_json(&body)?)?)?;
+    store.decommission(id, &patch::parse(&any_json(&body)?)?).await?;
     Ok(no_content(None))
 }
 
 pub(super) async fn delete(State(store): Shared, Path(id): Path<String>) -> Result<Response, Refusal> {
     store.meter.admit(Class::Models)?;
-    store.delete_model(&id)?;
+    store.delete_model(id).await?;
     Ok(no_content(None))
 }

@@ -4,15 +4,22 @@ use axum::extract::{Path, State};
 use axum::http::{HeaderMap, StatusCode, Uri};
 use axum::response::Response;
 use bytes::Bytes;
-use serde_json::{Value, json};
+use serde_json::json;
 
-use super::{Shared, conditions, document_response, json_response, no_content, object, paging, small_json};
+use super::{
+    Shared, conditions, document_response, json_response, no_content, object, origin, paging, small_json,
+};
 use crate::answer::Refusal;
 use crate::limits::Class;
 use crate::store::Store;
+use crate::twin::Document;
 
 /// Relationships in one page; the service sends small pages and clients must follow the link.
 const PAGE: usize = 50;
+
+fn whole(document: &Document) -> String {
+    serde_json::to_string(document).unwrap_or_default()
+}
 
 pub(super) async fn get(
     State(store): Shared,
@@ -20,7 +27,7 @@ pub(super) async fn get(
 ) -> Result<Response, Refusal> {
     store.meter.admit(Class::Read)?;
     let document = store.relationship(&id, &relationship)?;
-    Ok(document_response(&document, &Value::Object((*document).clone())))
+    Ok(document_response(&document, whole(&document)))
 }
 
 pub(super) async fn put(
@@ -29,9 +36,10 @@ pub(super) async fn put(
     headers: HeaderMap,
     body: Bytes,
 ) -> Result<Response, Refusal> {
-    let document =
-        store.put_relationship(&id, &relationship, object(small_json(&body)?)?, &conditions(&headers)?)?;
-    Ok(document_response(&document, &Value::Object((*document).clone())))
+    let body = object(small_json(&body)?)?;
+    let (conditions, origin) = (conditions(&headers)?, origin(&headers));
+    let document = store.put_relationship(id, relationship, body, conditions, origin).await?;
+    Ok(document_response(&document, whole(&document)))
 }
 
 pub(super) async fn patch(
@@ -40,7 +48,9 @@ pub(super) async fn patch(
     headers: HeaderMap,
     body: Bytes,
 ) -> Result<Response, Refusal> {
-    let etag = store.patch_relationship(&id, &relationship, &small_json(&body)?, &conditions(&headers)?)?;
+    let body = small_json(&body)?;
+    let (conditions, origin) = (conditions(&headers)?, origin(&headers));
+    let etag = store.patch_relationship(id, relationship, &body, conditions, origin).await?;
     Ok(no_content(Some(&etag)))
 }
 
@@ -49,7 +59,7 @@ pub(super) async fn delete(
     Path((id, relationship)): Path<(String, String)>,
     headers: HeaderMap,
 ) -> Result<Response, Refusal> {
-    store.delete_relationship(&id, &relationship, &conditions(&headers)?)?;
+    store.delete_relationship(id, relationship, conditions(&headers)?, origin(&headers)).await?;
     Ok(no_content(None))
 }
 

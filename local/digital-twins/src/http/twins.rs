@@ -8,9 +8,10 @@ use bytes::Bytes;
 use serde_json::Value;
 
 use super::gate::ApiVersion;
-use super::{Shared, any_json, conditions, document_response, no_content, object, small_json};
+use super::{Shared, any_json, conditions, document_response, no_content, object, origin, small_json};
 use crate::answer::Refusal;
 use crate::limits::Class;
+use crate::store::Telemetry;
 use crate::{clock, twin};
 
 pub(super) async fn get(
@@ -20,7 +21,7 @@ pub(super) async fn get(
 ) -> Result<Response, Refusal> {
     store.meter.admit(Class::Read)?;
     let document = store.twin(&id)?;
-    Ok(document_response(&document, &twin::present(&document, version.0)))
+    Ok(document_response(&document, twin::present(&document, version.0)))
 }
 
 pub(super) async fn put(
@@ -30,17 +31,20 @@ pub(super) async fn put(
     headers: HeaderMap,
     body: Bytes,
 ) -> Result<Response, Refusal> {
-    let document = store.put_twin(&id, object(small_json(&body)?)?, &conditions(&headers)?)?;
-    Ok(document_response(&document, &twin::present(&document, version.0)))
+    let body = object(small_json(&body)?)?;
+    let document = store.put_twin(id, body, conditions(&headers)?, origin(&headers)).await?;
+    Ok(document_response(&document, twin::present(&document, version.0)))
 }
 
 pub(super) async fn patch(
     State(store): Shared,
     Path(id): Path<String>,
+    Extension(version): Extension<ApiVersion>,
     headers: HeaderMap,
     body: Bytes,
 ) -> Result<Response, Refusal> {
-    let etag = store.patch_twin(&id, None, &small_json(&body)?, &conditions(&headers)?)?;
+    let body = patch_body(&body, &version)?;
+    let etag = store.patch_twin(id, None, &body, conditions(&headers)?, origin(&headers)).await?;
     Ok(no_content(Some(&etag)))
 }
 
@@ -49,7 +53,7 @@ pub(super) async fn delete(
     Path(id): Path<String>,
     headers: HeaderMap,
 ) -> Result<Response, Refusal> {
-    store.delete_twin(&id, &conditions(&headers)?)?;
+    store.delete_twin(id, conditions(&headers)?, origin(&headers)).await?;
     Ok(no_content(None))
 }
 
@@ -62,17 +66,31 @@ pub(super) async fn component(
     let document = store.twin(&id)?;
     let component = twin::present(store.graph().component_of(&document, &name)?, version.0);
     // A component has no etag of its own: the twin's stands for it.
-    Ok(document_response(&document, &component))
+    Ok(document_response(&document, component))
 }
 
 pub(super) async fn patch_component(
     State(store): Shared,
     Path((id, name)): Path<(String, String)>,
+    Extension(version): Extension<ApiVersion>,
     headers: HeaderMap,
     body: Bytes,
 ) -> Result<Response, Refusal> {
-    let etag = store.patch_twin(&id, Some(&name), &small_json(&body)?, &conditions(&headers)?)?;
+    let body = patch_body(&body, &version)?;
+    let etag = store.patch_twin(id, Some(name), &body, conditions(&headers)?, origin(&headers)).await?;
     Ok(no_content(Some(&etag)))
+}
+
+/// A patch that this API version may send.
+fn patch_body(body: &Bytes, version: &ApiVersion) -> Result<Value, Refusal> {
+    let body = small_json(body)?;
+    if version.0 < "2022-05-31" && twin::sets_source_time(&body) {
+        return Err(Refusal::bad(
+            "JsonPatchInvalid",
+            "this api-version cannot write sourceTime: use 2022-05-31 or newer",
+        ));
+    }
+    Ok(body)
 }
 
 pub(super) async fn telemetry(
@@ -81,8 +99,9 @@ pub(super) async fn telemetry(
     headers: HeaderMap,
     body: Bytes,
 ) -> Result<Response, Refusal> {
-    let payload = telemetry_payload(&headers, &body)?;
-    store.telemetry(&id, None, payload)?;
+    store.meter.admit(Class::Patch)?;
+    let telemetry = read_telemetry(&headers, &body, None)?;
+    store.telemetry(id, telemetry, origin(&headers)).await?;
     Ok(no_content(None))
 }
 
@@ -92,25 +111,32 @@ pub(super) async fn component_telemetry(
     headers: HeaderMap,
     body: Bytes,
 ) -> Result<Response, Refusal> {
-    let payload = telemetry_payload(&headers, &body)?;
-    store.telemetry(&id, Some(&name), payload)?;
+    store.meter.admit(Class::Patch)?;
+    let telemetry = read_telemetry(&headers, &body, Some(name))?;
+    store.telemetry(id, telemetry, origin(&headers)).await?;
     Ok(no_content(None))
 }
 
-fn telemetry_payload(headers: &HeaderMap, body: &Bytes) -> Result<Value, Refusal> {
-    if headers.get("message-id").is_none_or(|id| id.is_empty()) {
+fn read_telemetry(
+    headers: &HeaderMap,
+    body: &Bytes,
+    component: Option<String>,
+) -> Result<Telemetry, Refusal> {
+    let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
+    let Some(message_id) = text("message-id").filter(|id| !id.is_empty()) else {
         return Err(Refusal::bad(
             "MissingArgument",
             "the header Message-Id is missing: add one, unique for each message",
         ));
-    }
-    let time = headers.get("telemetry-source-time");
-    if time.is_some_and(|time| time.to_str().ok().and_then(clock::normalise).is_none()) {
-        return Err(Refusal::bad(
-            "InvalidArgument",
-            "Telemetry-Source-Time must be a time such as 2026-01-31T12:00:00Z",
-        ));
-    }
+    };
+    let source_time = match headers.get("telemetry-source-time") {
+        None => None,
+        Some(_) => {
+            let time = text("telemetry-source-time").and_then(clock::normalise);
+            let message = "Telemetry-Source-Time must be a time such as 2026-01-31T12:00:00Z";
+            Some(time.ok_or_else(|| Refusal::bad("InvalidArgument", message))?)
+        }
+    };
     let payload = any_json(body)?;
     if body.len() > twin::LARGEST_TWIN {
         return Err(Refusal::bad(
@@ -118,5 +144,5 @@ fn telemetry_payload(headers: &HeaderMap, body: &Bytes) -> Result<Value, Refusal
             format!("the payload is larger than {} bytes", twin::LARGEST_TWIN),
         ));
     }
-    Ok(payload)
+    Ok(Telemetry { message_id: message_id.to_owned(), component, source_time, payload })
 }

@@ -1,33 +1,35 @@
-//! The state itself, and how a line of the journal changes it.
+//! The state itself, and how a change alters it.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use indexmap::IndexMap;
-use serde_json::{Value, json};
+use serde_json::Value;
 use twinwright_dtdl::{ModelSet, Rules};
 
+use super::change::{Change, ModelEntry, RelationshipKey};
 use crate::answer::Refusal;
+use crate::jobs::{Job, JobKind};
+use crate::routing::CompiledRoute;
 use crate::twin::{Document, model_of};
 
-/// A model as it was uploaded, and what the service adds.
-#[derive(Debug, Clone)]
-pub(crate) struct ModelEntry {
-    pub(crate) document: Value,
-    pub(crate) upload_time: String,
-    pub(crate) decommissioned: bool,
-}
-
 /// Everything that the service knows.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Graph {
     pub(crate) models: ModelSet,
-    pub(crate) entries: IndexMap<String, ModelEntry>,
+    /// Models in the order of their upload.
+    pub(crate) entries: IndexMap<String, Arc<ModelEntry>>,
     pub(crate) twins: BTreeMap<String, Arc<Document>>,
     /// By source twin and relationship.
-    pub(crate) relationships: BTreeMap<(String, String), Arc<Document>>,
+    pub(crate) relationships: BTreeMap<RelationshipKey, Arc<Document>>,
     /// Target twin to source twin and relationship.
-    pub(crate) incoming: BTreeMap<String, BTreeSet<(String, String)>>,
+    pub(crate) incoming: BTreeMap<String, BTreeSet<RelationshipKey>>,
+    /// Number of relationships that begin at a twin; none when there are none.
+    pub(crate) outgoing: HashMap<String, usize>,
+    pub(crate) routes: BTreeMap<String, Arc<CompiledRoute>>,
+    pub(crate) jobs: BTreeMap<(JobKind, String), Arc<Job>>,
+    /// Number for the next model.
+    pub(crate) next_model: u64,
 }
 
 impl Default for Graph {
@@ -38,94 +40,111 @@ impl Default for Graph {
             twins: BTreeMap::new(),
             relationships: BTreeMap::new(),
             incoming: BTreeMap::new(),
+            outgoing: HashMap::new(),
+            routes: BTreeMap::new(),
+            jobs: BTreeMap::new(),
+            next_model: 1,
         }
     }
 }
 
-fn text<'a>(line: &'a Value, key: &str) -> Result<&'a str, String> {
-    line[key].as_str().ok_or_else(|| format!("'{key}' is missing"))
+fn target_of(relationship: &Document) -> &str {
+    relationship.get("$targetId").and_then(Value::as_str).unwrap_or_default()
 }
 
 impl Graph {
-    /// Applies one line of the journal.
-    pub(crate) fn apply(&mut self, mut line: Value) -> Result<(), String> {
-        match text(&line, "op")? {
-            "models" => self.add_models(&line)?,
-            "decommission" => {
-                let id = text(&line, "id")?;
-                let entry = self.entries.get_mut(id).ok_or_else(|| format!("no model '{id}'"))?;
-                entry.decommissioned = line["decommissioned"] == true;
-            }
-            "deleteModel" => {
-                let id = text(&line, "id")?;
-                self.models = self.models.without(id);
-                self.entries.shift_remove(id);
-            }
-            "twin" => {
-                let Value::Object(twin) = line["twin"].take() else { return Err("'twin' is missing".into()) };
-                let id =
-                    twin.get("$dtId").and_then(Value::as_str).ok_or("the twin has no identifier")?.to_owned();
-                self.twins.insert(id, Arc::new(twin));
-            }
-            "deleteTwin" => {
-                self.twins.remove(text(&line, "id")?);
-            }
-            "relationship" => {
-                let Value::Object(relationship) = line["relationship"].take() else {
-                    return Err("'relationship' is missing".into());
-                };
-                let field = |name: &str| relationship.get(name).and_then(Value::as_str).map(str::to_owned);
-                let (source, id, target) = (field("$sourceId"), field("$relationshipId"), field("$targetId"));
-                let (Some(source), Some(id), Some(target)) = (source, id, target) else {
-                    return Err("the relationship has no identifiers".into());
-                };
-                self.incoming.entry(target).or_default().insert((source.clone(), id.clone()));
-                self.relationships.insert((source, id), Arc::new(relationship));
-            }
-            "deleteRelationship" => {
-                let key = (text(&line, "source")?.to_owned(), text(&line, "id")?.to_owned());
-                if let Some(relationship) = self.relationships.remove(&key) {
-                    let target = relationship.get("$targetId").and_then(Value::as_str).unwrap_or_default();
-                    let now_empty = self.incoming.get_mut(target).is_some_and(|sources| {
-                        sources.remove(&key);
-                        sources.is_empty()
-                    });
-                    if now_empty {
-                        self.incoming.remove(target);
-                    }
+    /// Applies one change. Gives back the document that it replaced or removed, so that the caller can drop it where it
+    /// holds nobody up.
+    pub(crate) fn apply(&mut self, change: Change) -> Option<Arc<Document>> {
+        match change {
+            Change::Models { entries, models } => {
+                self.models = models;
+                for entry in entries {
+                    self.next_model = self.next_model.max(entry.sequence + 1);
+                    self.entries.insert(entry.id().to_owned(), entry);
                 }
             }
-            other => return Err(format!("'{other}' is no known change")),
+            Change::Decommission(entry) => {
+                self.entries.insert(entry.id().to_owned(), entry);
+            }
+            Change::DeleteModels { gone, models } => {
+                self.models = models;
+                let gone: std::collections::HashSet<String> = gone.into_iter().map(|(id, _)| id).collect();
+                self.entries.retain(|id, _| !gone.contains(id));
+            }
+            Change::Twin { id, document, .. } => return self.insert_twin(id, document),
+            Change::DeleteTwin(id) => return self.remove_twin(&id),
+            Change::Relationship { key, document, .. } => return self.insert_relationship(key, document),
+            Change::DeleteRelationship(key) => return self.remove_relationship(&key),
+            Change::Route { id, route, .. } => {
+                self.routes.insert(id, route);
+            }
+            Change::DeleteRoute(id) => {
+                self.routes.remove(&id);
+            }
+            Change::Job(job) => {
+                self.jobs.insert((job.kind, job.id.clone()), job);
+            }
+            Change::DeleteJob { kind, id } => {
+                self.jobs.remove(&(kind, id));
+            }
+            Change::Delivered { .. } => {}
         }
-        Ok(())
+        None
     }
 
-    fn add_models(&mut self, line: &Value) -> Result<(), String> {
-        let list = line["models"].as_array().ok_or("'models' is missing")?;
-        let documents: Vec<Value> = list.iter().map(|entry| entry["model"].clone()).collect();
-        self.models = self.models.with(&documents).map_err(|errors| errors[0].to_string())?;
-        for entry in list {
-            let model = ModelEntry {
-                document: entry["model"].clone(),
-                upload_time: text(entry, "uploadTime")?.to_owned(),
-                decommissioned: entry["decommissioned"] == true,
-            };
-            let id = entry["model"]["@id"].as_str().ok_or("a model has no @id")?;
-            self.entries.insert(id.to_owned(), model);
-        }
-        Ok(())
+    pub(crate) fn insert_twin(&mut self, id: String, document: Arc<Document>) -> Option<Arc<Document>> {
+        self.twins.insert(id, document)
     }
 
-    /// The whole graph as journal lines.
-    pub(crate) fn lines(&self) -> impl Iterator<Item = Value> {
-        let models = (!self.entries.is_empty()).then(|| {
-            let list: Vec<Value> = self.entries.values().map(ModelEntry::line).collect();
-            json!({"op": "models", "models": list})
+    pub(crate) fn remove_twin(&mut self, id: &str) -> Option<Arc<Document>> {
+        self.twins.remove(id)
+    }
+
+    pub(crate) fn insert_relationship(
+        &mut self,
+        key: RelationshipKey,
+        document: Arc<Document>,
+    ) -> Option<Arc<Document>> {
+        let target = target_of(&document);
+        match self.incoming.get_mut(target) {
+            Some(sources) => {
+                sources.insert(key.clone());
+            }
+            None => {
+                self.incoming.insert(target.to_owned(), BTreeSet::from([key.clone()]));
+            }
+        }
+        let source = key.0.clone();
+        let replaced = self.relationships.insert(key, document);
+        if replaced.is_none() {
+            *self.outgoing.entry(source).or_default() += 1;
+        }
+        replaced
+    }
+
+    pub(crate) fn remove_relationship(&mut self, key: &RelationshipKey) -> Option<Arc<Document>> {
+        let removed = self.relationships.remove(key)?;
+        if let Some(count) = self.outgoing.get_mut(&key.0) {
+            *count -= 1;
+            if *count == 0 {
+                self.outgoing.remove(&key.0);
+            }
+        }
+        let target = target_of(&removed);
+        let now_empty = self.incoming.get_mut(target).is_some_and(|sources| {
+            sources.remove(key);
+            sources.is_empty()
         });
-        let twins = self.twins.values().map(|twin| json!({"op": "twin", "twin": **twin}));
-        let relationships =
-            self.relationships.values().map(|entry| json!({"op": "relationship", "relationship": **entry}));
-        models.into_iter().chain(twins).chain(relationships)
+        if now_empty {
+            self.incoming.remove(target);
+        }
+        Some(removed)
+    }
+
+    /// Whether a relationship begins or ends at the twin.
+    pub(crate) fn has_relationships(&self, twin: &str) -> bool {
+        self.outgoing.contains_key(twin) || self.incoming.contains_key(twin)
     }
 
     /// Names of the components of a twin, by its model.
@@ -143,11 +162,5 @@ impl Graph {
             Some(Value::Object(component)) if known => Ok(component),
             _ => Err(Refusal::missing("ComponentNotFound", format!("the twin has no component '{name}'"))),
         }
-    }
-}
-
-impl ModelEntry {
-    pub(crate) fn line(&self) -> Value {
-        json!({"model": self.document, "uploadTime": self.upload_time, "decommissioned": self.decommissioned})
     }
 }

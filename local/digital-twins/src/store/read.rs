@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use super::{Store, no_twin};
 use crate::answer::Refusal;
 use crate::query::{Query, Row, Select, Source, matches, project};
+use crate::twin::unfold;
 
 /// Some rows, and the key to go on after, if there may be more.
 #[derive(Debug)]
@@ -66,9 +67,17 @@ impl Store {
 
     /// Rows of a query after a key; `size` rows at most.
     pub(crate) fn query(&self, query: &Query, after: &[String; 2], size: usize) -> Page {
-        let graph = self.graph();
+        let graph = self.query_graph();
+        // Times of single properties are folded in memory; few conditions look at them.
+        let unfolds = format!("{:?}", query.condition).contains("lastUpdateTime");
         let wanted = |row: &Row| {
-            query.condition.as_ref().is_none_or(|condition| matches(condition, row, &graph.models))
+            query.condition.as_ref().is_none_or(|condition| {
+                if unfolds {
+                    matches(condition, &unfold(row), &graph.models)
+                } else {
+                    matches(condition, row, &graph.models)
+                }
+            })
         };
         let rows: Box<dyn Iterator<Item = ([&String; 2], &Row)>> = match query.source {
             Source::Twins => {
@@ -104,7 +113,7 @@ impl Store {
                 page.after = last;
                 break;
             }
-            page.rows.push(project(&query.select, row));
+            page.rows.push(project(&query.select, &unfold(row)));
             last = Some([key[0].clone(), key[1].clone()]);
         }
         page

@@ -1,14 +1,14 @@
 //! Relationships: put, patch, delete.
 
-use std::sync::{Arc, PoisonError};
+use std::sync::Arc;
 
-use serde_json::{Value, json};
+use serde_json::Value;
 
-use super::twins::etag_of;
-use super::{Conditions, Graph, Store, no_twin};
+use super::locks::{Lock, Place, changes, reads};
+use super::twins::{etag_of, wire};
+use super::{Change, Conditions, Graph, Origin, Plan, Store, no_twin};
 use crate::answer::Refusal;
-use crate::clock;
-use crate::events::TwinEventKind;
+use crate::events::{TwinEvent, TwinEventKind};
 use crate::limits::Class;
 use crate::patch;
 use crate::twin::{self, Document, model_of};
@@ -20,139 +20,187 @@ fn text<'a>(document: &'a Document, name: &str) -> Option<&'a str> {
     document.get(name).and_then(Value::as_str)
 }
 
+/// What a write of one relationship looks at and changes.
+fn places(source: &str, id: &str) -> Vec<Lock> {
+    vec![
+        reads(Place::Models),
+        reads(Place::Twin(source.to_owned())),
+        changes(Place::Relationship(source.to_owned(), id.to_owned())),
+    ]
+}
+
 impl Store {
     /// One relationship.
     pub(crate) fn relationship(&self, source: &str, id: &str) -> Result<Arc<Document>, Refusal> {
-        let graph = self.graph();
-        if !graph.twins.contains_key(source) {
-            return Err(no_twin(source));
-        }
-        find(&graph, source, id)
+        find(&self.graph(), source, id).cloned()
     }
 
     /// Creates or replaces a relationship. Identifiers of the path go before those of the body.
-    pub(crate) fn put_relationship(
+    pub(crate) async fn put_relationship(
         &self,
-        source: &str,
-        id: &str,
-        mut body: Document,
-        conditions: &Conditions,
+        source: String,
+        id: String,
+        body: Document,
+        conditions: Conditions,
+        origin: Origin,
     ) -> Result<Arc<Document>, Refusal> {
-        let received = clock::now_us();
-        twin::check_id(id)?;
-        let gate = self.meter.gate(source);
-        let mut window = gate.lock().unwrap_or_else(PoisonError::into_inner);
-        let old = {
-            let graph = self.graph();
-            if !graph.twins.contains_key(source) {
-                return Err(no_twin(source));
-            }
-            graph.relationships.get(&(source.to_owned(), id.to_owned())).cloned()
-        };
-        conditions.check(old.as_deref().and_then(etag_of))?;
         self.meter.admit(Class::Create)?;
-        self.meter.admit_write(&mut window, source)?;
-        let missing =
-            |name: &str| Refusal::bad("InvalidArgument", format!("the relationship has no {name}: add it"));
-        let name = text(&body, "$relationshipName").ok_or_else(|| missing("$relationshipName"))?.to_owned();
-        let target = text(&body, "$targetId").ok_or_else(|| missing("$targetId"))?.to_owned();
-        if target == source {
-            return Err(Refusal::bad(
-                "OperationNotAllowed",
-                "a twin cannot have a relationship to itself: name another target",
-            ));
-        }
-        let changed = |old: &Document| {
-            text(old, "$targetId") != Some(&target) || text(old, "$relationshipName") != Some(&name)
-        };
-        if old.as_deref().is_some_and(changed) {
-            return Err(Refusal::bad(
-                "InvalidArgument",
-                "the target and the name of a relationship cannot be changed: delete it and create it anew",
-            ));
-        }
-        for (key, value) in [("$relationshipId", id), ("$sourceId", source)] {
-            body.insert(key.into(), value.into());
-        }
-        body.remove("$metadata");
-        body.insert("$etag".into(), twin::new_etag().into());
-        check(&self.graph(), source, &body)?;
-        let document = Arc::new(body);
-        self.commit(json!({"op": "relationship", "relationship": *document}), |graph| {
-            // Twins may have gone since the check above; the graph must never hold a loose end.
-            if !graph.twins.contains_key(&target) {
-                return Err(no_target(&target));
-            }
-            if graph.incoming.get(&target).is_some_and(|list| list.len() >= MOST_RELATIONSHIPS) {
-                return Err(Refusal::bad(
-                    "LimitExceeded",
-                    format!("the twin '{target}' has {MOST_RELATIONSHIPS} incoming relationships already"),
-                ));
-            }
-            if graph.twins.contains_key(source) { Ok(()) } else { Err(no_twin(source)) }
-        })?;
-        let whole = Value::Object((*document).clone());
-        let kind = if old.is_some() {
-            TwinEventKind::RelationshipUpdated(whole)
-        } else {
-            TwinEventKind::RelationshipCreated(whole)
-        };
-        self.announce(source, received, kind);
-        Ok(document)
+        self.meter.admit_write(&source)?;
+        let mut locks = places(&source, &id);
+        locks.extend(text(&body, "$targetId").map(|target| reads(Place::Twin(target.to_owned()))));
+        self.submit(locks, move |graph| {
+            let (change, event, document) = plan_put(graph, &source, &id, body, Some(&conditions), &origin)?;
+            Ok(Plan { changes: vec![change], events: vec![event], reply: document })
+        })
+        .await
     }
 
     /// Patches the properties of a relationship; gives back the new etag.
-    pub(crate) fn patch_relationship(
+    pub(crate) async fn patch_relationship(
         &self,
-        source: &str,
-        id: &str,
+        source: String,
+        id: String,
         body: &Value,
-        conditions: &Conditions,
+        conditions: Conditions,
+        origin: Origin,
     ) -> Result<String, Refusal> {
-        let received = clock::now_us();
+        self.meter.admit_write(&source)?;
         let operations = patch::parse(body)?;
-        let gate = self.meter.gate(source);
-        let mut window = gate.lock().unwrap_or_else(PoisonError::into_inner);
-        let old = self.relationship(source, id)?;
-        conditions.check(etag_of(&old))?;
-        self.meter.admit_write(&mut window, source)?;
-        let mut document = (*old).clone();
-        patch::apply_to_relationship(&mut document, &operations)?;
-        let etag = twin::new_etag();
-        document.insert("$etag".into(), etag.clone().into());
-        check(&self.graph(), source, &document)?;
-        let whole = Value::Object(document);
-        self.commit(json!({"op": "relationship", "relationship": whole}), |_| Ok(()))?;
-        self.announce(source, received, TwinEventKind::RelationshipUpdated(whole));
-        Ok(etag)
+        self.submit(places(&source, &id), move |graph| {
+            let old = find(graph, &source, &id)?;
+            conditions.check(etag_of(old))?;
+            if operations.is_empty() {
+                return Ok(Plan::nothing(etag_of(old).unwrap_or_default().to_owned()));
+            }
+            let mut document = (**old).clone();
+            patch::apply_to_relationship(&mut document, &operations)?;
+            let etag = twin::new_etag();
+            document.insert("$etag".into(), etag.clone().into());
+            check(graph, &source, &document)?;
+            twin::check_size(&document, "relationship")?;
+            let document = Arc::new(document);
+            let kind = TwinEventKind::RelationshipUpdated {
+                model: source_model(graph, &source),
+                patch: patch::rooted(&operations),
+                after: wire(&document),
+            };
+            Ok(Plan {
+                events: vec![origin.event(&source, kind)],
+                changes: vec![Change::relationship((source, id), document)],
+                reply: etag,
+            })
+        })
+        .await
     }
 
     /// Deletes a relationship.
-    pub(crate) fn delete_relationship(
+    pub(crate) async fn delete_relationship(
         &self,
-        source: &str,
-        id: &str,
-        conditions: &Conditions,
+        source: String,
+        id: String,
+        conditions: Conditions,
+        origin: Origin,
     ) -> Result<(), Refusal> {
-        let received = clock::now_us();
-        let gate = self.meter.gate(source);
-        let mut window = gate.lock().unwrap_or_else(PoisonError::into_inner);
-        let old = self.relationship(source, id)?;
-        conditions.check(etag_of(&old))?;
         self.meter.admit(Class::Create)?;
-        self.meter.admit_write(&mut window, source)?;
-        self.commit(json!({"op": "deleteRelationship", "source": source, "id": id}), |_| Ok(()))?;
-        self.announce(source, received, TwinEventKind::RelationshipDeleted(id.to_owned()));
-        Ok(())
+        self.meter.admit_write(&source)?;
+        self.submit(places(&source, &id), move |graph| {
+            let old = find(graph, &source, &id)?;
+            conditions.check(etag_of(old))?;
+            let model = source_model(graph, &source);
+            let kind = TwinEventKind::RelationshipDeleted { model, before: wire(old) };
+            Ok(Plan {
+                events: vec![origin.event(&source, kind)],
+                changes: vec![Change::DeleteRelationship((source, id))],
+                reply: (),
+            })
+        })
+        .await
     }
 }
 
-fn find(graph: &Graph, source: &str, id: &str) -> Result<Arc<Document>, Refusal> {
+/// Model of the twin that a relationship begins at.
+pub(super) fn source_model(graph: &Graph, source: &str) -> String {
+    graph.twins.get(source).and_then(|twin| model_of(twin)).unwrap_or_default().to_owned()
+}
+
+/// What putting a relationship does, if it may be put.
+pub(super) fn plan_put(
+    graph: &Graph,
+    source: &str,
+    id: &str,
+    mut body: Document,
+    conditions: Option<&Conditions>,
+    origin: &Origin,
+) -> Result<(Change, TwinEvent, Arc<Document>), Refusal> {
+    twin::check_id(id)?;
+    if !graph.twins.contains_key(source) {
+        return Err(no_twin(source));
+    }
     let key = (source.to_owned(), id.to_owned());
-    let missing = || {
-        Refusal::missing("RelationshipNotFound", format!("the twin '{source}' has no relationship '{id}'"))
+    let old = graph.relationships.get(&key);
+    if let Some(conditions) = conditions {
+        conditions.check(old.and_then(|old| etag_of(old)))?;
+    }
+    let missing =
+        |name: &str| Refusal::bad("InvalidArgument", format!("the relationship has no {name}: add it"));
+    let name = text(&body, "$relationshipName").ok_or_else(|| missing("$relationshipName"))?.to_owned();
+    let target = text(&body, "$targetId").ok_or_else(|| missing("$targetId"))?.to_owned();
+    if target == source {
+        return Err(Refusal::bad(
+            "OperationNotAllowed",
+            "a twin cannot have a relationship to itself: name another target",
+        ));
+    }
+    let changed = |old: &Arc<Document>| {
+        text(old, "$targetId") != Some(&target) || text(old, "$relationshipName") != Some(&name)
     };
-    graph.relationships.get(&key).cloned().ok_or_else(missing)
+    if old.is_some_and(changed) {
+        return Err(Refusal::bad(
+            "InvalidArgument",
+            "the target and the name of a relationship cannot be changed: delete it and create it anew",
+        ));
+    }
+    for (key, value) in [("$relationshipId", id), ("$sourceId", source)] {
+        body.insert(key.into(), value.into());
+    }
+    body.remove("$metadata");
+    body.insert("$etag".into(), twin::new_etag().into());
+    check(graph, source, &body)?;
+    twin::check_size(&body, "relationship")?;
+    let too_many = |side: &str, twin: &str| {
+        let message = format!("the twin '{twin}' has {MOST_RELATIONSHIPS} {side} relationships already");
+        Refusal::bad("LimitExceeded", message)
+    };
+    if old.is_none() {
+        if graph.incoming.get(&target).is_some_and(|list| list.len() >= MOST_RELATIONSHIPS) {
+            return Err(too_many("incoming", &target));
+        }
+        if graph.outgoing.get(source).is_some_and(|count| *count >= MOST_RELATIONSHIPS) {
+            return Err(too_many("outgoing", source));
+        }
+    }
+    let document = Arc::new(body);
+    let model = source_model(graph, source);
+    let kind = match old {
+        Some(old) => TwinEventKind::RelationshipUpdated {
+            model,
+            patch: patch::difference(old, &document),
+            after: wire(&document),
+        },
+        None => TwinEventKind::RelationshipCreated { model, after: wire(&document) },
+    };
+    let event = origin.event(source, kind);
+    Ok((Change::relationship(key, Arc::clone(&document)), event, document))
+}
+
+fn find<'a>(graph: &'a Graph, source: &str, id: &str) -> Result<&'a Arc<Document>, Refusal> {
+    if !graph.twins.contains_key(source) {
+        return Err(no_twin(source));
+    }
+    let key = (source.to_owned(), id.to_owned());
+    graph.relationships.get(&key).ok_or_else(|| {
+        Refusal::missing("RelationshipNotFound", format!("the twin '{source}' has no relationship '{id}'"))
+    })
 }
 
 fn no_target(id: &str) -> Refusal {

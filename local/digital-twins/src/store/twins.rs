@@ -1,13 +1,13 @@
 //! Twins: put, patch, delete.
 
-use std::sync::{Arc, PoisonError};
+use std::sync::Arc;
 
-use serde_json::{Value, json};
+use serde_json::Value;
 
-use super::{Conditions, Store, no_twin};
+use super::locks::{Place, changes, reads};
+use super::{Change, Conditions, Graph, Origin, Plan, Store, no_twin};
 use crate::answer::Refusal;
-use crate::clock;
-use crate::events::TwinEventKind;
+use crate::events::{TwinEventKind, WireDocument};
 use crate::limits::Class;
 use crate::patch::{self, Operation};
 use crate::twin::{self, Document, model_of};
@@ -19,125 +19,153 @@ impl Store {
     }
 
     /// Creates or replaces a twin.
-    pub(crate) fn put_twin(
+    pub(crate) async fn put_twin(
         &self,
-        id: &str,
+        id: String,
         body: Document,
-        conditions: &Conditions,
+        conditions: Conditions,
+        origin: Origin,
     ) -> Result<Arc<Document>, Refusal> {
-        let received = clock::now_us();
-        twin::check_id(id)?;
-        let gate = self.meter.gate(id);
-        let mut window = gate.lock().unwrap_or_else(PoisonError::into_inner);
-        let (models, old, decommissioned) = {
-            let graph = self.graph();
-            let decommissioned = model_of(&body)
-                .and_then(|model| graph.entries.get(model))
-                .is_some_and(|entry| entry.decommissioned);
-            (graph.models.clone(), graph.twins.get(id).cloned(), decommissioned)
-        };
-        conditions.check(old.as_deref().and_then(etag_of))?;
+        twin::check_id(&id)?;
         self.meter.admit(Class::Create)?;
-        self.meter.admit_write(&mut window, id)?;
-        let same_model = old.as_deref().is_some_and(|old| model_of(old) == model_of(&body));
-        if decommissioned && !same_model {
-            return Err(Refusal::bad(
-                "ModelDecommissioned",
-                "the model is decommissioned: no new twins of it can be created",
-            ));
-        }
-        let mut document = twin::from_put(id, body, &models);
-        document.insert("$etag".into(), twin::new_etag().into());
-        twin::validate(&models, &document)?;
-        let document = Arc::new(document);
-        self.commit(json!({"op": "twin", "twin": *document}), |_| Ok(()))?;
-        let whole = Value::Object((*document).clone());
-        let kind = if old.is_some() { TwinEventKind::Replaced(whole) } else { TwinEventKind::Created(whole) };
-        self.announce(id, received, kind);
-        Ok(document)
+        self.meter.admit_write(&id)?;
+        self.submit(vec![reads(Place::Models), changes(Place::Twin(id.clone()))], move |graph| {
+            let old = graph.twins.get(&id);
+            conditions.check(old.and_then(|old| etag_of(old)))?;
+            let document = prepare(graph, &id, body, old.map(|old| &**old))?;
+            let kind = match old {
+                Some(old) => TwinEventKind::Replaced { before: wire(old), after: wire(&document) },
+                None => TwinEventKind::Created(wire(&document)),
+            };
+            Ok(Plan {
+                events: vec![origin.event(&id, kind)],
+                changes: vec![Change::twin(id, Arc::clone(&document))],
+                reply: document,
+            })
+        })
+        .await
     }
 
     /// Patches a twin, or one of its components; gives back the new etag.
-    pub(crate) fn patch_twin(
+    pub(crate) async fn patch_twin(
         &self,
-        id: &str,
-        component: Option<&str>,
+        id: String,
+        component: Option<String>,
         body: &Value,
-        conditions: &Conditions,
+        conditions: Conditions,
+        origin: Origin,
     ) -> Result<String, Refusal> {
-        let received = clock::now_us();
-        let mut operations = patch::parse(body)?;
-        let gate = self.meter.gate(id);
-        let mut window = gate.lock().unwrap_or_else(PoisonError::into_inner);
-        let (models, old, components) = {
-            let graph = self.graph();
-            let old = graph.twins.get(id).cloned().ok_or_else(|| no_twin(id))?;
-            (graph.models.clone(), Arc::clone(&old), graph.components_of(&old))
-        };
-        conditions.check(etag_of(&old))?;
         self.meter.admit(Class::Patch)?;
-        self.meter.admit_write(&mut window, id)?;
-        if let Some(name) = component {
-            if !components.iter().any(|known| known == name) {
-                return Err(Refusal::bad(
-                    "JsonPatchInvalid",
-                    format!("the path '/{name}' cannot be resolved: the twin has no such component"),
-                ));
-            }
+        self.meter.admit_write(&id)?;
+        let mut operations = patch::parse(body)?;
+        if let Some(component) = &component {
             for operation in &mut operations {
-                operation.path.insert(0, name.to_owned());
+                operation.path.insert(0, component.clone());
             }
         }
-        let mut document = (*old).clone();
-        let known = components_after(&operations, &components, &models);
-        patch::apply_to_twin(&mut document, &operations, &known)?;
-        let etag = twin::new_etag();
-        document.insert("$etag".into(), etag.clone().into());
-        self.check_new_model(&old, &document)?;
-        twin::validate(&models, &document)?;
-        let model = model_of(&document).unwrap_or_default().to_owned();
-        self.commit(json!({"op": "twin", "twin": document}), |_| Ok(()))?;
-        self.announce(id, received, TwinEventKind::Updated { model, patch: rooted(&operations) });
-        Ok(etag)
-    }
-
-    fn check_new_model(&self, old: &Document, new: &Document) -> Result<(), Refusal> {
-        let (before, after) = (model_of(old), model_of(new));
-        let decommissioned =
-            after.and_then(|model| self.graph().entries.get(model).map(|entry| entry.decommissioned));
-        if before != after && decommissioned == Some(true) {
-            return Err(Refusal::bad(
-                "ModelDecommissioned",
-                "the new model is decommissioned: choose another",
-            ));
-        }
-        Ok(())
+        self.submit(vec![reads(Place::Models), changes(Place::Twin(id.clone()))], move |graph| {
+            let old = graph.twins.get(&id).ok_or_else(|| no_twin(&id))?;
+            conditions.check(etag_of(old))?;
+            if operations.is_empty() {
+                return Ok(Plan::nothing(etag_of(old).unwrap_or_default().to_owned()));
+            }
+            let (document, etag) = patched(graph, old, component.as_deref(), &operations)?;
+            let kind = TwinEventKind::Updated {
+                model: model_of(&document).unwrap_or_default().to_owned(),
+                patch: patch::rooted(&operations),
+                after: wire(&document),
+            };
+            Ok(Plan {
+                events: vec![origin.event(&id, kind)],
+                changes: vec![Change::twin(id, document)],
+                reply: etag,
+            })
+        })
+        .await
     }
 
     /// Deletes a twin without relationships.
-    pub(crate) fn delete_twin(&self, id: &str, conditions: &Conditions) -> Result<(), Refusal> {
-        let received = clock::now_us();
-        let gate = self.meter.gate(id);
-        let mut window = gate.lock().unwrap_or_else(PoisonError::into_inner);
-        let old = self.twin(id)?;
-        conditions.check(etag_of(&old))?;
+    pub(crate) async fn delete_twin(
+        &self,
+        id: String,
+        conditions: Conditions,
+        origin: Origin,
+    ) -> Result<(), Refusal> {
         self.meter.admit(Class::Create)?;
-        self.meter.admit_write(&mut window, id)?;
-        self.commit(json!({"op": "deleteTwin", "id": id}), |graph| {
-            let first = (id.to_owned(), String::new());
-            let outgoing =
-                graph.relationships.range(first..).next().is_some_and(|((source, _), _)| source == id);
-            if outgoing || graph.incoming.contains_key(id) {
+        self.meter.admit_write(&id)?;
+        self.submit(vec![reads(Place::Models), changes(Place::Twin(id.clone()))], move |graph| {
+            let old = graph.twins.get(&id).ok_or_else(|| no_twin(&id))?;
+            conditions.check(etag_of(old))?;
+            if graph.has_relationships(&id) {
                 return Err(Refusal::bad(
                     "RelationshipsNotDeleted",
                     format!("the twin '{id}' has relationships: delete them first"),
                 ));
             }
-            Ok(())
-        })?;
-        self.announce(id, received, TwinEventKind::Deleted);
-        Ok(())
+            Ok(Plan {
+                events: vec![origin.event(&id, TwinEventKind::Deleted(wire(old)))],
+                changes: vec![Change::DeleteTwin(id)],
+                reply: (),
+            })
+        })
+        .await
     }
+}
+
+/// The stored form of a twin that a client put, checked against its model.
+pub(super) fn prepare(
+    graph: &Graph,
+    id: &str,
+    body: Document,
+    old: Option<&Document>,
+) -> Result<Arc<Document>, Refusal> {
+    twin::check_id(id)?;
+    let model = model_of(&body);
+    let decommissioned =
+        model.and_then(|model| graph.entries.get(model)).is_some_and(|entry| entry.decommissioned);
+    if decommissioned && old.and_then(model_of) != model {
+        return Err(Refusal::bad(
+            "ModelDecommissioned",
+            "the model is decommissioned: no new twins of it can be created",
+        ));
+    }
+    let mut document = twin::from_put(id, body, &graph.models);
+    document.insert("$etag".into(), twin::new_etag().into());
+    twin::validate(&graph.models, &document)?;
+    Ok(Arc::new(document))
+}
+
+fn patched(
+    graph: &Graph,
+    old: &Document,
+    component: Option<&str>,
+    operations: &[Operation],
+) -> Result<(Arc<Document>, String), Refusal> {
+    let components = graph.components_of(old);
+    if let Some(name) = component.filter(|name| !components.iter().any(|known| known == name)) {
+        return Err(Refusal::bad(
+            "JsonPatchInvalid",
+            format!("the path '/{name}' cannot be resolved: the twin has no such component"),
+        ));
+    }
+    let mut document = old.clone();
+    let known = components_after(operations, components, &graph.models);
+    patch::apply_to_twin(&mut document, operations, &known)?;
+    let etag = twin::new_etag();
+    document.insert("$etag".into(), etag.clone().into());
+    let (before, after) = (model_of(old), model_of(&document));
+    let decommissioned =
+        after.and_then(|model| graph.entries.get(model)).is_some_and(|new| new.decommissioned);
+    if before != after && decommissioned {
+        return Err(Refusal::bad("ModelDecommissioned", "the new model is decommissioned: choose another"));
+    }
+    twin::validate(&graph.models, &document)?;
+    Ok((Arc::new(document), etag))
+}
+
+/// A document for an event.
+pub(super) fn wire(document: &Arc<Document>) -> WireDocument {
+    WireDocument(Arc::clone(document))
 }
 
 pub(super) fn etag_of(document: &Document) -> Option<&str> {
@@ -147,10 +175,9 @@ pub(super) fn etag_of(document: &Document) -> Option<&str> {
 /// A patch may change the model and add that model's components at once.
 fn components_after(
     operations: &[Operation],
-    components: &[String],
+    mut names: Vec<String>,
     models: &twinwright_dtdl::ModelSet,
 ) -> Vec<String> {
-    let mut names = components.to_vec();
     for operation in operations {
         let changes_model = operation.path.iter().map(String::as_str).eq(["$metadata", "$model"]);
         let interface =
@@ -160,21 +187,4 @@ fn components_after(
         }));
     }
     names
-}
-
-/// The operations as JSON Patch again, with paths from the twin's root.
-fn rooted(operations: &[Operation]) -> Value {
-    let list = operations.iter().map(|operation| {
-        let path: String = operation
-            .path
-            .iter()
-            .map(|part| format!("/{}", part.replace('~', "~0").replace('/', "~1")))
-            .collect();
-        match operation.action {
-            patch::Action::Add => json!({"op": "add", "path": path, "value": operation.value}),
-            patch::Action::Replace => json!({"op": "replace", "path": path, "value": operation.value}),
-            patch::Action::Remove => json!({"op": "remove", "path": path}),
-        }
-    });
-    list.collect()
 }

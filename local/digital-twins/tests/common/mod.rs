@@ -14,6 +14,7 @@ pub struct Service {
     pub twins: LocalTwins,
     pub client: Client,
     pub folder: tempfile::TempDir,
+    pub tls: Arc<rustls::ServerConfig>,
 }
 
 pub async fn start() -> Service {
@@ -21,24 +22,50 @@ pub async fn start() -> Service {
 }
 
 pub async fn start_with(limits: Limits) -> Service {
-    let folder = tempfile::tempdir().unwrap();
-    let (twins, client) = open(folder.path(), limits).await;
-    Service { twins, client, folder }
+    start_configured(|config| config.limits = limits).await
 }
 
-pub async fn open(folder: &Path, limits: Limits) -> (LocalTwins, Client) {
+/// A service with what a test changes in its configuration. Limits are lifted unless the test sets them.
+pub async fn start_configured(change: impl FnOnce(&mut TwinsConfig)) -> Service {
+    let folder = tempfile::tempdir().unwrap();
+    let (tls, client) = trust();
+    let twins = open(folder.path(), &tls, change).await;
+    Service { twins, client, folder, tls }
+}
+
+/// A certificate for a server, and a client that trusts it.
+pub fn trust() -> (Arc<rustls::ServerConfig>, Client) {
     rustls::crypto::ring::default_provider().install_default().ok();
     let issued = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
     let key = PrivatePkcs8KeyDer::from(issued.signing_key.serialize_der());
     let tls = rustls::ServerConfig::builder().with_no_client_auth();
     let tls = tls.with_single_cert(vec![issued.cert.der().clone()], key.into()).unwrap();
-    let mut config = TwinsConfig::new(folder, Arc::new(tls));
-    config.bind = "127.0.0.1:0".parse().unwrap();
-    config.limits = limits;
-    let twins = LocalTwins::start(config).await.unwrap();
     let certificate = reqwest::Certificate::from_pem(issued.cert.pem().as_bytes()).unwrap();
-    let client = Client::builder().tls_certs_only([certificate]).build().unwrap();
-    (twins, client)
+    (Arc::new(tls), Client::builder().tls_certs_only([certificate]).build().unwrap())
+}
+
+pub async fn open(
+    folder: &Path,
+    tls: &Arc<rustls::ServerConfig>,
+    change: impl FnOnce(&mut TwinsConfig),
+) -> LocalTwins {
+    let mut config = TwinsConfig::new(folder, Arc::clone(tls));
+    config.bind = "127.0.0.1:0".parse().unwrap();
+    config.limits = Limits::lifted();
+    change(&mut config);
+    LocalTwins::start(config).await.unwrap()
+}
+
+/// Waits until a condition holds; fails after 30 seconds.
+pub async fn until<T>(what: &str, mut condition: impl AsyncFnMut() -> Option<T>) -> T {
+    let deadline = std::time::Instant::now() + std::time::Duration::from_secs(30);
+    loop {
+        if let Some(found) = condition().await {
+            return found;
+        }
+        assert!(std::time::Instant::now() < deadline, "waited in vain for {what}");
+        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+    }
 }
 
 pub struct Answer {
@@ -75,6 +102,18 @@ impl Answer {
 }
 
 impl Service {
+    /// Stops the service and starts it on the same folder.
+    pub async fn restart(self) -> Self {
+        self.restart_configured(|_| {}).await
+    }
+
+    pub async fn restart_configured(self, change: impl FnOnce(&mut TwinsConfig)) -> Self {
+        let Self { twins, client, folder, tls } = self;
+        twins.stop().await;
+        let twins = open(folder.path(), &tls, change).await;
+        Self { twins, client, folder, tls }
+    }
+
     pub fn url(&self, path: &str) -> String {
         let separator = if path.contains('?') { '&' } else { '?' };
         format!("https://localhost:{}{path}{separator}api-version=2023-10-31", self.twins.address().port())
