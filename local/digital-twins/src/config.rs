@@ -4,6 +4,8 @@ use std::net::{SocketAddr, TcpListener};
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use crate::query::QueryLimits;
+
 /// What the service is started with.
 #[derive(Debug)]
 pub struct TwinsConfig {
@@ -19,6 +21,8 @@ pub struct TwinsConfig {
     pub extra_tokens: Vec<String>,
     /// Request limits.
     pub limits: Limits,
+    /// Limits of queries.
+    pub query_limits: QueryLimits,
 }
 
 impl TwinsConfig {
@@ -31,6 +35,7 @@ impl TwinsConfig {
             tls,
             extra_tokens: Vec::new(),
             limits: Limits::default(),
+            query_limits: QueryLimits::default(),
         }
     }
 }

@@ -1,7 +1,8 @@
 //! A local Azure Digital Twins data plane: models, twins, relationships, patches and queries over HTTPS.
 //!
 //! [`LocalTwins`] starts and stops the service. `store` holds the graph in memory, behind a journal in a folder, and
-//! decides what is allowed; it knows nothing of HTTP. `query` is the query language: lexer, parser, evaluator.
+//! decides what is allowed; it knows nothing of HTTP. `query` is the query language, `explorer` the
+//! page that shows the graph.
 //! `http` turns requests into calls of the store and answers as the service does, errors included. `limits` counts
 //! requests against the service's published limits. Nothing here knows the rest of Twinwright: any client of
 //! Azure Digital Twins can use it alone.
@@ -13,6 +14,7 @@ mod answer;
 mod clock;
 mod config;
 mod events;
+mod explorer;
 mod http;
 mod journal;
 mod limits;
@@ -25,10 +27,10 @@ mod twin;
 
 pub use config::{Limits, Outage, TwinsConfig, TwinsError};
 pub use events::{TwinEvent, TwinEventKind};
-pub use query::QueryError;
+pub use query::{QueryError, QueryLimits};
 pub use server::LocalTwins;
 
 /// Parses a query and says what is wrong with it, without running it.
 pub fn check_query(text: &str) -> Result<(), QueryError> {
-    query::parse(text).map(|_| ())
+    query::parse(text, &QueryLimits::default()).map(|_| ())
 }

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::Extension;
 use axum_server::Handle;
 use axum_server::tls_rustls::RustlsConfig;
 use tokio::sync::{broadcast, watch};
@@ -55,6 +56,7 @@ impl LocalTwins {
         let (token, token_file) = (tokens.generated().to_owned(), tokens.file.clone());
         let (outage, receiver) = watch::channel(None);
         let router = http::router(Arc::clone(&store), Arc::new(Guard { tokens, outage: receiver }));
+        let router = router.layer(Extension(Arc::new(config.query_limits)));
         let handle = Handle::new();
         let tls = RustlsConfig::from_config(config.tls);
         let server = axum_server::from_tcp_rustls(listener, tls).map_err(listen)?.handle(handle.clone());

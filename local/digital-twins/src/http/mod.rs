@@ -69,6 +69,7 @@ pub(crate) fn router(store: Arc<Store>, guard: Arc<Guard>) -> Router {
         .layer(from_fn(gate::versions))
         .layer(from_fn_with_state(guard, gate::guard))
         .with_state(store)
+        .merge(crate::explorer::router())
 }
 
 fn json_response(status: StatusCode, body: &Value) -> Response {

@@ -7,6 +7,7 @@ use indexmap::IndexMap;
 use serde_json::{Value, json};
 use twinwright_dtdl::{ModelSet, Rules};
 
+use super::index::Index;
 use crate::answer::Refusal;
 use crate::twin::{Document, model_of};
 
@@ -28,6 +29,8 @@ pub(crate) struct Graph {
     pub(crate) relationships: BTreeMap<(String, String), Arc<Document>>,
     /// Target twin to source twin and relationship.
     pub(crate) incoming: BTreeMap<String, BTreeSet<(String, String)>>,
+    /// The same, as queries look for it.
+    pub(crate) index: Index,
 }
 
 impl Default for Graph {
@@ -38,6 +41,7 @@ impl Default for Graph {
             twins: BTreeMap::new(),
             relationships: BTreeMap::new(),
             incoming: BTreeMap::new(),
+            index: Index::default(),
         }
     }
 }
@@ -65,39 +69,65 @@ impl Graph {
                 let Value::Object(twin) = line["twin"].take() else { return Err("'twin' is missing".into()) };
                 let id =
                     twin.get("$dtId").and_then(Value::as_str).ok_or("the twin has no identifier")?.to_owned();
-                self.twins.insert(id, Arc::new(twin));
+                self.insert_twin(id, Arc::new(twin));
             }
             "deleteTwin" => {
-                self.twins.remove(text(&line, "id")?);
+                self.remove_twin(text(&line, "id")?);
             }
             "relationship" => {
                 let Value::Object(relationship) = line["relationship"].take() else {
                     return Err("'relationship' is missing".into());
                 };
                 let field = |name: &str| relationship.get(name).and_then(Value::as_str).map(str::to_owned);
-                let (source, id, target) = (field("$sourceId"), field("$relationshipId"), field("$targetId"));
-                let (Some(source), Some(id), Some(target)) = (source, id, target) else {
+                let (Some(source), Some(id), Some(_)) =
+                    (field("$sourceId"), field("$relationshipId"), field("$targetId"))
+                else {
                     return Err("the relationship has no identifiers".into());
                 };
-                self.incoming.entry(target).or_default().insert((source.clone(), id.clone()));
-                self.relationships.insert((source, id), Arc::new(relationship));
+                self.insert_relationship((source, id), Arc::new(relationship));
             }
             "deleteRelationship" => {
-                let key = (text(&line, "source")?.to_owned(), text(&line, "id")?.to_owned());
-                if let Some(relationship) = self.relationships.remove(&key) {
-                    let target = relationship.get("$targetId").and_then(Value::as_str).unwrap_or_default();
-                    let now_empty = self.incoming.get_mut(target).is_some_and(|sources| {
-                        sources.remove(&key);
-                        sources.is_empty()
-                    });
-                    if now_empty {
-                        self.incoming.remove(target);
-                    }
-                }
+                self.remove_relationship(&(text(&line, "source")?.to_owned(), text(&line, "id")?.to_owned()));
             }
             other => return Err(format!("'{other}' is no known change")),
         }
         Ok(())
+    }
+
+    pub(crate) fn insert_twin(&mut self, id: String, document: Arc<Document>) -> Option<Arc<Document>> {
+        self.index.put_twin(&document);
+        self.twins.insert(id, document)
+    }
+
+    pub(crate) fn remove_twin(&mut self, id: &str) -> Option<Arc<Document>> {
+        self.index.remove_twin(id);
+        self.twins.remove(id)
+    }
+
+    pub(crate) fn insert_relationship(
+        &mut self,
+        key: (String, String),
+        document: Arc<Document>,
+    ) -> Option<Arc<Document>> {
+        let target = document.get("$targetId").and_then(Value::as_str).unwrap_or_default();
+        self.incoming.entry(target.to_owned()).or_default().insert(key.clone());
+        let old = self.relationships.insert(key, Arc::clone(&document));
+        self.index.put_relationship(&document, old.as_deref());
+        old
+    }
+
+    pub(crate) fn remove_relationship(&mut self, key: &(String, String)) -> Option<Arc<Document>> {
+        let removed = self.relationships.remove(key)?;
+        self.index.remove_relationship(&removed);
+        let target = removed.get("$targetId").and_then(Value::as_str).unwrap_or_default();
+        let now_empty = self.incoming.get_mut(target).is_some_and(|sources| {
+            sources.remove(key);
+            sources.is_empty()
+        });
+        if now_empty {
+            self.incoming.remove(target);
+        }
+        Some(removed)
     }
 
     fn add_models(&mut self, line: &Value) -> Result<(), String> {

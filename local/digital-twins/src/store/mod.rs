@@ -4,6 +4,7 @@
 //! the graph, which is held only to look at other twins, append a line and swap a pointer.
 
 mod graph;
+mod index;
 mod models;
 mod read;
 mod relationships;
@@ -16,6 +17,7 @@ use serde_json::Value;
 use tokio::sync::broadcast;
 
 pub(crate) use graph::{Graph, ModelEntry};
+pub(crate) use index::{Edge, Index, Node};
 
 use crate::answer::Refusal;
 use crate::clock;

@@ -1,0 +1,102 @@
+//! Rows as JSON, written straight from the documents.
+
+use serde_json::{Map, Value};
+
+use super::ast::{Query, Select};
+use super::evaluate::{Document, lookup};
+use super::page::{Page, Row};
+
+/// The rows of a page as a JSON array. A property that a row lacks is left out. `with_times` is false for the oldest
+/// version of the API, which knows no time of last update for the whole of a twin.
+pub(crate) fn write_rows(query: &Query, page: &Page, with_times: bool) -> Result<Vec<u8>, serde_json::Error> {
+    if query.select == Select::Count {
+        return Ok(format!("[{{\"COUNT\":{}}}]", page.count).into_bytes());
+    }
+    let mut out = Vec::with_capacity(64 + 512 * page.rows.len());
+    out.push(b'[');
+    for (number, row) in page.rows.iter().enumerate() {
+        if number > 0 {
+            out.push(b',');
+        }
+        match &query.select {
+            Select::Columns(columns) => {
+                let parts = columns.iter().filter_map(|(key, path)| {
+                    let document = row.get(path.slot)?.as_deref()?;
+                    let part = match path.names.as_slice() {
+                        [] => Part::Whole(document),
+                        names => Part::Inner(lookup(document, names)?),
+                    };
+                    Some((key, part))
+                });
+                write_columns(&mut out, parts, with_times)?;
+            }
+            _ => match first(row) {
+                Some(document) => Part::Whole(document).write(&mut out, with_times)?,
+                None => out.extend_from_slice(b"{}"),
+            },
+        }
+    }
+    out.push(b']');
+    Ok(out)
+}
+
+enum Part<'a> {
+    Whole(&'a Document),
+    Inner(&'a Value),
+}
+
+impl Part<'_> {
+    fn write(&self, out: &mut Vec<u8>, with_times: bool) -> Result<(), serde_json::Error> {
+        match self {
+            Self::Whole(document) if with_times => serde_json::to_writer(out, document),
+            Self::Inner(value) if with_times => serde_json::to_writer(out, value),
+            Self::Whole(document) => {
+                let mut document = (*document).clone();
+                strip_times(&mut document);
+                serde_json::to_writer(out, &document)
+            }
+            Self::Inner(value) => {
+                let mut value = (*value).clone();
+                if let Value::Object(map) = &mut value {
+                    strip_times(map);
+                }
+                serde_json::to_writer(out, &value)
+            }
+        }
+    }
+}
+
+fn first(row: &Row) -> Option<&Document> {
+    row.iter().flatten().next().map(|document| &**document)
+}
+
+fn write_columns<'a>(
+    out: &mut Vec<u8>,
+    parts: impl Iterator<Item = (&'a String, Part<'a>)>,
+    with_times: bool,
+) -> Result<(), serde_json::Error> {
+    out.push(b'{');
+    for (number, (key, part)) in parts.enumerate() {
+        if number > 0 {
+            out.push(b',');
+        }
+        serde_json::to_writer(&mut *out, key)?;
+        out.push(b':');
+        part.write(out, with_times)?;
+    }
+    out.push(b'}');
+    Ok(())
+}
+
+/// A twin's own, and its components'.
+fn strip_times(document: &mut Map<String, Value>) {
+    document.remove("$lastUpdateTime");
+    for value in document.values_mut() {
+        if let Value::Object(inner) = value {
+            inner.remove("$lastUpdateTime");
+            if let Some(Value::Object(metadata)) = inner.get_mut("$metadata") {
+                metadata.remove("$lastUpdateTime");
+            }
+        }
+    }
+}
