@@ -50,7 +50,8 @@ fn hide(found: &mut Value, expected: &Value) {
 #[tokio::test(flavor = "multi_thread")]
 async fn cases_give_their_rows() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/queries");
-    let graph: Value = serde_json::from_str(&std::fs::read_to_string(folder.join("graph.json")).unwrap()).unwrap();
+    let graph: Value =
+        serde_json::from_str(&std::fs::read_to_string(folder.join("graph.json")).unwrap()).unwrap();
     let service = with_graph(start().await, &graph).await;
     let mut run = 0;
     for entry in std::fs::read_dir(&folder).unwrap() {

@@ -34,7 +34,11 @@ const FILES: [File; 9] = [
     file!("/explorer/graph.js", "page/graph.js", "text/javascript; charset=utf-8"),
     file!("/explorer/details.js", "page/details.js", "text/javascript; charset=utf-8"),
     file!("/explorer/layout.js", "page/layout.js", "text/javascript; charset=utf-8"),
-    file!("/explorer/vendor/cytoscape.esm.min.mjs", "page/vendor/cytoscape.esm.min.mjs", "text/javascript; charset=utf-8"),
+    file!(
+        "/explorer/vendor/cytoscape.esm.min.mjs",
+        "page/vendor/cytoscape.esm.min.mjs",
+        "text/javascript; charset=utf-8"
+    ),
     file!("/explorer/vendor/LICENSE-cytoscape", "page/vendor/LICENSE-cytoscape", "text/plain; charset=utf-8"),
 ];
 
@@ -47,13 +51,16 @@ const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; i
 pub(crate) fn router() -> Router {
     let redirect = || async { (StatusCode::PERMANENT_REDIRECT, [(LOCATION, "/explorer/")]) };
     let routes = Router::new().route("/explorer", get(redirect));
-    FILES.iter().fold(routes, |routes, file| routes.route(file.path, get(move || async move { answer(file) })))
+    FILES
+        .iter()
+        .fold(routes, |routes, file| routes.route(file.path, get(move || async move { answer(file) })))
 }
 
 fn answer(file: &'static File) -> Response {
     let mut response = file.content.into_response();
     let headers = response.headers_mut();
-    let mut add = |name: HeaderName, value: &'static str| headers.insert(name, HeaderValue::from_static(value));
+    let mut add =
+        |name: HeaderName, value: &'static str| headers.insert(name, HeaderValue::from_static(value));
     add(CONTENT_TYPE, file.kind);
     add(CONTENT_SECURITY_POLICY, POLICY);
     add(X_CONTENT_TYPE_OPTIONS, "nosniff");

@@ -177,7 +177,9 @@ impl Query {
                 }
                 Test::In { operand: inner, .. } => operand(inner),
                 Test::IsOfModel(number) => 1 << self.models[*number].slot,
-                Test::Is { path, .. } | Test::ArrayContains { path, .. } | Test::Holds(path) => 1 << path.slot,
+                Test::Is { path, .. } | Test::ArrayContains { path, .. } | Test::Holds(path) => {
+                    1 << path.slot
+                }
             },
         }
     }

@@ -57,11 +57,7 @@ impl Collector {
     }
 
     /// Takes a row; `row` and `position` are made only when they are needed.
-    pub(crate) fn take(
-        &mut self,
-        row: impl FnOnce() -> Row,
-        position: impl FnOnce() -> Position,
-    ) -> Flow {
+    pub(crate) fn take(&mut self, row: impl FnOnce() -> Row, position: impl FnOnce() -> Position) -> Flow {
         if self.counting {
             self.count += 1;
             return Flow::Next;

@@ -16,7 +16,9 @@ pub(crate) fn texts(query: &Query, slot: usize, names: &[&str]) -> Option<BTreeS
 /// True when some twin of a row can only be one of a few.
 pub(crate) fn any(query: &Query) -> bool {
     let slots = query.slots.iter().enumerate();
-    slots.filter(|(_, slot)| slot.source == Source::Twins).any(|(slot, _)| texts(query, slot, &["$dtId"]).is_some())
+    slots
+        .filter(|(_, slot)| slot.source == Source::Twins)
+        .any(|(slot, _)| texts(query, slot, &["$dtId"]).is_some())
 }
 
 fn texts_of(condition: &Condition, slot: usize, names: &[&str]) -> Option<BTreeSet<String>> {
@@ -30,20 +32,23 @@ fn texts_of(condition: &Condition, slot: usize, names: &[&str]) -> Option<BTreeS
             union.append(&mut texts_of(inner, slot, names)?);
             Some(union)
         }),
-        Condition::Test { test: Test::Compare { left, operator: Operator::Equal, right }, negated: false } => {
-            match (left, right) {
-                (Operand::Path(path), Operand::Literal(value)) | (Operand::Literal(value), Operand::Path(path))
-                    if is_asked(path) =>
-                {
-                    Some(value.as_str().map(str::to_owned).into_iter().collect())
-                }
-                _ => None,
+        Condition::Test {
+            test: Test::Compare { left, operator: Operator::Equal, right },
+            negated: false,
+        } => match (left, right) {
+            (Operand::Path(path), Operand::Literal(value))
+            | (Operand::Literal(value), Operand::Path(path))
+                if is_asked(path) =>
+            {
+                Some(value.as_str().map(str::to_owned).into_iter().collect())
             }
-        }
+            _ => None,
+        },
         // NOT (x NIN […]) also lets a missing x through, but the properties asked for here are never missing.
-        Condition::Test { test: Test::In { operand: Operand::Path(path), list, negated: not_in }, negated }
-            if negated == not_in && is_asked(path) =>
-        {
+        Condition::Test {
+            test: Test::In { operand: Operand::Path(path), list, negated: not_in },
+            negated,
+        } if negated == not_in && is_asked(path) => {
             Some(list.iter().filter_map(Value::as_str).map(str::to_owned).collect())
         }
         Condition::Test { .. } => None,

@@ -53,7 +53,10 @@ impl ScanPlan {
             (Source::Relationships, None) => graph.relationships.len(),
             (Source::Twins, Some(Condition::Test { test: Test::IsOfModel(number), negated: false })) => {
                 let lists = graph.index.models().iter();
-                lists.filter(|(model, _)| models[*number].contains(&***model)).map(|(_, twins)| twins.len()).sum()
+                lists
+                    .filter(|(model, _)| models[*number].contains(&***model))
+                    .map(|(_, twins)| twins.len())
+                    .sum()
             }
             _ => return None,
         };
@@ -74,7 +77,12 @@ impl ScanPlan {
         }
     }
 
-    fn twins<'g>(&'g self, graph: &'g Graph, models: &[HashSet<&str>], after: Option<&'g str>) -> Candidates<'g> {
+    fn twins<'g>(
+        &'g self,
+        graph: &'g Graph,
+        models: &[HashSet<&str>],
+        after: Option<&'g str>,
+    ) -> Candidates<'g> {
         let from = after.map_or(Bound::Unbounded, Bound::Excluded);
         let range = (from, Bound::Unbounded);
         if let Some(ids) = &self.ids {
@@ -83,13 +91,15 @@ impl ScanPlan {
         }
         let all = graph.index.models();
         if let Some(numbers) = &self.models {
-            let wanted = all.iter().filter(|(model, _)| numbers.iter().any(|number| models[*number].contains(&***model)));
+            let wanted = all
+                .iter()
+                .filter(|(model, _)| numbers.iter().any(|number| models[*number].contains(&***model)));
             let lists: Vec<_> = wanted.map(|(_, twins)| twins).collect();
             if lists.len() < all.len() {
                 let lists = lists.into_iter().map(|twins| {
-                    twins.range::<str, _>(range).filter_map(|(id, node)| {
-                        Some(((&**id, ""), graph.index.node(*node).twin.as_ref()?))
-                    })
+                    twins
+                        .range::<str, _>(range)
+                        .filter_map(|(id, node)| Some(((&**id, ""), graph.index.node(*node).twin.as_ref()?)))
                 });
                 return Box::new(Merge::new(lists));
             }
@@ -98,9 +108,8 @@ impl ScanPlan {
     }
 
     fn relationships<'g>(&'g self, graph: &'g Graph, after: Option<Key<'g>>) -> Candidates<'g> {
-        let first = after.map_or(Bound::Unbounded, |(source, id)| {
-            Bound::Excluded((source.to_owned(), id.to_owned()))
-        });
+        let first = after
+            .map_or(Bound::Unbounded, |(source, id)| Bound::Excluded((source.to_owned(), id.to_owned())));
         if let Some(sources) = &self.sources {
             let from = after.map_or(Bound::Unbounded, |after| Bound::Included(after.0));
             let each = sources.range::<str, _>((from, Bound::Unbounded)).flat_map(move |source| {
@@ -116,7 +125,9 @@ impl ScanPlan {
         if let Some(targets) = &self.targets {
             let nodes = targets.iter().filter_map(|id| graph.index.find(id));
             let edges = nodes.flat_map(|node| &graph.index.node(node).incoming);
-            let keyed = edges.map(|edge| graph.index.edge(*edge)).map(|edge| ((&*edge.source_id, &*edge.id), &edge.document));
+            let keyed = edges
+                .map(|edge| graph.index.edge(*edge))
+                .map(|edge| ((&*edge.source_id, &*edge.id), &edge.document));
             let mut keyed: Vec<_> = keyed.filter(|(key, _)| after.is_none_or(|after| *key > after)).collect();
             keyed.sort_unstable_by_key(|(key, _)| *key);
             return Box::new(keyed.into_iter());

@@ -71,7 +71,12 @@ pub(super) fn extend(family: &Family, edge: Edge) -> Family {
 
 impl<'a> Stretch<'a> {
     /// Everything that the stretch reaches from a twin.
-    pub(super) fn reach(&self, start: Node, family: &Family, budget: &mut Budget) -> Result<Reached<'a>, GivenUp> {
+    pub(super) fn reach(
+        &self,
+        start: Node,
+        family: &Family,
+        budget: &mut Budget,
+    ) -> Result<Reached<'a>, GivenUp> {
         if self.hops_after == 0 {
             // Only what is reached counts now, and in most graphs few paths show it. Walks that may repeat
             // relationships reach no less: what they reach not either need not be looked for.
@@ -119,9 +124,8 @@ impl<'a> Stretch<'a> {
             next.retain(|_, family| !family.is_empty());
             if hop >= fewest {
                 for (node, family) in &next {
-                    let (_, ends) = reached
-                        .entry(&*self.index.node(*node).id)
-                        .or_insert_with(|| (*node, Family::new()));
+                    let (_, ends) =
+                        reached.entry(&*self.index.node(*node).id).or_insert_with(|| (*node, Family::new()));
                     for trail in family {
                         if is_needed(ends, trail, self.hops_after, &mut Vec::new(), budget)? {
                             budget.remember(trail.len() + 6)?;

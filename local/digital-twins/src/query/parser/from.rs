@@ -32,7 +32,9 @@ impl Parser<'_> {
     fn optional_name(&mut self) -> Result<Option<String>, QueryError> {
         match self.token() {
             token if begins_clause(token) => Ok(None),
-            token if ["ORDER", "GROUP", "OFFSET", "LIMIT"].iter().any(|word| is_word(token, word)) => Ok(None),
+            token if ["ORDER", "GROUP", "OFFSET", "LIMIT"].iter().any(|word| is_word(token, word)) => {
+                Ok(None)
+            }
             Token::Word(_) | Token::Quoted(_) => self.name("the collection").map(Some),
             _ => Ok(None),
         }
@@ -70,10 +72,7 @@ impl Parser<'_> {
 
     fn join(&mut self) -> Result<(), QueryError> {
         if self.links.len() == self.limits.joins() {
-            return self.error(format!(
-                "more than {} JOINs: split the query",
-                self.limits.joins()
-            ));
+            return self.error(format!("more than {} JOINs: split the query", self.limits.joins()));
         }
         self.advance();
         let place = self.place();

@@ -14,10 +14,43 @@ use super::pins;
 
 /// Words that must stand in double brackets to be names ("Reserved keywords").
 const RESERVED: [&str; 37] = [
-    "ALL", "AND", "AS", "ASC", "AVG", "BY", "COUNT", "DESC", "DEVICES_JOBS", "DEVICES_MODULES", "DEVICES",
-    "ENDS_WITH", "FALSE", "FROM", "GROUP", "IN", "IS_BOOL", "IS_DEFINED", "IS_NULL", "IS_NUMBER", "IS_OBJECT",
-    "IS_PRIMITIVE", "IS_STRING", "MAX", "MIN", "NOT", "NOT_IN", "NULL", "OR", "ORDER", "SELECT", "STARTS_WITH",
-    "SUM", "TOP", "TRUE", "WHERE", "IS_OF_MODEL",
+    "ALL",
+    "AND",
+    "AS",
+    "ASC",
+    "AVG",
+    "BY",
+    "COUNT",
+    "DESC",
+    "DEVICES_JOBS",
+    "DEVICES_MODULES",
+    "DEVICES",
+    "ENDS_WITH",
+    "FALSE",
+    "FROM",
+    "GROUP",
+    "IN",
+    "IS_BOOL",
+    "IS_DEFINED",
+    "IS_NULL",
+    "IS_NUMBER",
+    "IS_OBJECT",
+    "IS_PRIMITIVE",
+    "IS_STRING",
+    "MAX",
+    "MIN",
+    "NOT",
+    "NOT_IN",
+    "NULL",
+    "OR",
+    "ORDER",
+    "SELECT",
+    "STARTS_WITH",
+    "SUM",
+    "TOP",
+    "TRUE",
+    "WHERE",
+    "IS_OF_MODEL",
 ];
 
 struct Parser<'l> {
@@ -193,9 +226,17 @@ impl Parser<'_> {
         Ok(Path { slot: 0, names, place })
     }
 
+    /// A property, as conditions ask for.
     fn path(&mut self) -> Result<Path, QueryError> {
         let path = self.raw_path()?;
-        self.bind(path)
+        let name = path.names.join(".");
+        let path = self.bind(path)?;
+        if path.names.is_empty() {
+            return Err(path.place.error(format!(
+                "'{name}' is a collection: ask for one of its properties, as in {name}.name"
+            )));
+        }
+        Ok(path)
     }
 
     /// Gives a path the part of the row that it begins at.

@@ -58,17 +58,18 @@ impl Parser<'_> {
         let forward = self.sign(">");
         let direction = match (backward, forward) {
             (true, true) => {
-                return Err(place.error("an arrow has one head: use -[]- for either direction, or two arrows"));
+                return Err(
+                    place.error("an arrow has one head: use -[]- for either direction, or two arrows")
+                );
             }
             (true, false) => Direction::Backward,
             (false, true) => Direction::Forward,
             (false, false) => Direction::Either,
         };
         if hops.1 > *left {
-            return Err(at_hops.error(format!(
-                "more than {} hops in one query: ask for fewer",
-                self.limits.hops()
-            )));
+            return Err(
+                at_hops.error(format!("more than {} hops in one query: ask for fewer", self.limits.hops()))
+            );
         }
         *left -= hops.1;
         if let Some(name) = variable.as_deref().filter(|_| hops != (1, 1)) {

@@ -82,7 +82,9 @@ impl Parser<'_> {
             }
         }
         if !is_word(self.token(), "FROM") {
-            return self.error("FROM or a comma was expected here, as in SELECT T.name, T.speed FROM DIGITALTWINS T");
+            return self.error(
+                "FROM or a comma was expected here, as in SELECT T.name, T.speed FROM DIGITALTWINS T",
+            );
         }
         Ok(columns)
     }

@@ -39,8 +39,10 @@ impl Parser<'_> {
                     return self.error("LIKE is not offered: use STARTSWITH, ENDSWITH or CONTAINS");
                 }
                 return match left {
-                    Operand::Path(path) if !path.names.is_empty() => Ok(Test::Holds(path)),
-                    _ => self.error("a comparison was expected here, as in T.temperature > 50"),
+                    Operand::Path(path) => Ok(Test::Holds(path)),
+                    Operand::Literal(_) => {
+                        self.error("a comparison was expected here, as in T.temperature > 50")
+                    }
                 };
             }
         };
@@ -140,29 +142,37 @@ impl Parser<'_> {
             let Some(slot) = self.slot_named(&name) else {
                 return Err(place.error(match self.slots.iter().any(|slot| slot.name.is_some()) {
                     true => self.unknown_collection(&name),
-                    false => format!("there is no collection '{name}': name it, as in FROM DIGITALTWINS {name}"),
+                    false => {
+                        format!("there is no collection '{name}': name it, as in FROM DIGITALTWINS {name}")
+                    }
                 }));
             };
             if *self.token() == Token::Sign(".") {
-                return self.error(format!("IS_OF_MODEL takes a collection, not a property, as in {MODEL_EXAMPLE}"));
+                return self
+                    .error(format!("IS_OF_MODEL takes a collection, not a property, as in {MODEL_EXAMPLE}"));
             }
             self.expect_sign(",", MODEL_EXAMPLE)?;
             slot
         } else if self.slots.len() == 1 {
             0
         } else {
-            return self.error(format!("IS_OF_MODEL must say which collection it asks, as in {MODEL_EXAMPLE}"));
+            return self
+                .error(format!("IS_OF_MODEL must say which collection it asks, as in {MODEL_EXAMPLE}"));
         };
         if self.slots[slot].source == Source::Relationships {
             return Err(start.error("relationships have no model: ask IS_OF_MODEL of a collection of twins"));
         }
         let Token::Text(text) = self.token() else {
-            return self.error(format!("IS_OF_MODEL takes the identifier of a model in quotation marks, as in {MODEL_EXAMPLE}"));
+            return self.error(format!(
+                "IS_OF_MODEL takes the identifier of a model in quotation marks, as in {MODEL_EXAMPLE}"
+            ));
         };
         // The language's own reference shows an identifier with a space in it.
         let bare: String = text.chars().filter(|character| !character.is_whitespace()).collect();
         let Ok(model) = bare.parse::<Dtmi>() else {
-            return self.error(format!("'{text}' is no identifier of a model, which looks like dtmi:example:Pump;1"));
+            return self.error(format!(
+                "'{text}' is no identifier of a model, which looks like dtmi:example:Pump;1"
+            ));
         };
         self.advance();
         let exact = self.sign(",");

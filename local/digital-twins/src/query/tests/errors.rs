@@ -40,6 +40,8 @@ fn errors_name_their_place_and_what_to_do() {
         ("SELECT * FROM DIGITALTWINS WHERE a = 1)", 1, 39, "closes nothing"),
         ("SELECT * FROM DIGITALTWINS WHERE a = 1 b = 2", 1, 40, "AND"),
         ("SELECT * FROM DIGITALTWINS WHERE 1", 1, 35, "comparison"),
+        ("SELECT * FROM DIGITALTWINS T WHERE T", 1, 36, "T.name"),
+        ("SELECT * FROM DIGITALTWINS T WHERE IS_DEFINED(T)", 1, 47, "T.name"),
         // Models
         ("SELECT * FROM DIGITALTWINS WHERE IS_OF_MODEL('x')", 1, 46, "dtmi:example:Pump;1"),
         ("SELECT * FROM DIGITALTWINS WHERE IS_OF_MODEL(T, 'dtmi:x;1')", 1, 46, "FROM DIGITALTWINS T"),
@@ -59,10 +61,25 @@ fn errors_name_their_place_and_what_to_do() {
         ("SELECT U FROM DIGITALTWINS T JOIN S RELATED T.x WHERE T.$dtId = 'a'", 1, 8, "T, S"),
         ("SELECT S FROM DIGITALTWINS T JOIN S RELATED T.x WHERE t.$dtId = 'a'", 1, 55, "write 'T'"),
         ("SELECT S FROM DIGITALTWINS T JOIN S RELATED T.x WHERE T.$dtId = 'a' AND v = 1", 1, 73, "in front"),
-        ("SELECT S FROM DIGITALTWINS T JOIN S RELATED T.x WHERE T.$dtId = 'a' AND IS_OF_MODEL('dtmi:x;1')", 1, 85, "which collection"),
-        ("SELECT S FROM DIGITALTWINS T JOIN S RELATED T.x R JOIN U RELATED R.y WHERE T.$dtId = 'a'", 1, 66, "twins"),
+        (
+            "SELECT S FROM DIGITALTWINS T JOIN S RELATED T.x WHERE T.$dtId = 'a' AND IS_OF_MODEL('dtmi:x;1')",
+            1,
+            85,
+            "which collection",
+        ),
+        (
+            "SELECT S FROM DIGITALTWINS T JOIN S RELATED T.x R JOIN U RELATED R.y WHERE T.$dtId = 'a'",
+            1,
+            66,
+            "twins",
+        ),
         ("SELECT S FROM RELATIONSHIPS T JOIN S RELATED T.x WHERE T.$dtId = 'a'", 1, 31, "DIGITALTWINS"),
-        ("SELECT S FROM DIGITALTWINS T JOIN S RELATED T.x MATCH (T)-[]->(U) WHERE T.$dtId = 'a'", 1, 49, "MATCH"),
+        (
+            "SELECT S FROM DIGITALTWINS T JOIN S RELATED T.x MATCH (T)-[]->(U) WHERE T.$dtId = 'a'",
+            1,
+            49,
+            "MATCH",
+        ),
         // MATCH
         ("SELECT a FROM DIGITALTWINS MATCH (a)-[]->(b)", 1, 45, "$dtId"),
         ("SELECT a FROM DIGITALTWINS MATCH (a)", 1, 37, "$dtId"),
@@ -76,7 +93,12 @@ fn errors_name_their_place_and_what_to_do() {
         ("SELECT a FROM DIGITALTWINS MATCH (a)-[*2..2]->(b) WHERE a.$dtId = 'x'", 1, 40, "empty"),
         ("SELECT a FROM DIGITALTWINS MATCH (a)-[*0]->(b) WHERE a.$dtId = 'x'", 1, 40, "empty"),
         ("SELECT a FROM DIGITALTWINS MATCH (a)-[*11]->(b) WHERE a.$dtId = 'x'", 1, 39, "more than 10"),
-        ("SELECT a FROM DIGITALTWINS MATCH (a)-[*6]->(b)-[*5]-(c) WHERE a.$dtId = 'x'", 1, 49, "more than 10"),
+        (
+            "SELECT a FROM DIGITALTWINS MATCH (a)-[*6]->(b)-[*5]-(c) WHERE a.$dtId = 'x'",
+            1,
+            49,
+            "more than 10",
+        ),
         ("SELECT a FROM DIGITALTWINS T MATCH (a)-[]->(b) WHERE a.$dtId = 'x'", 1, 36, "'T'"),
         ("SELECT a FROM DIGITALTWINS MATCH (a)-[]->(b) MATCH (b)-[]->(c) WHERE a.$dtId = 'x'", 1, 46, "one"),
         ("SELECT a FROM DIGITALTWINS MATCH (a)-[a]->(b) WHERE a.$dtId = 'x'", 1, 39, "taken"),
@@ -89,21 +111,32 @@ fn errors_name_their_place_and_what_to_do() {
 
 #[test]
 fn limits_are_the_documented_ones_and_can_be_set() {
-    let lists = |items: usize| format!("SELECT * FROM DIGITALTWINS WHERE a IN [{}]", vec!["1"; items].join(","));
-    let chain = |operators: usize| format!("SELECT * FROM DIGITALTWINS WHERE a = 1{}", " OR a = 1".repeat(operators));
+    let lists =
+        |items: usize| format!("SELECT * FROM DIGITALTWINS WHERE a IN [{}]", vec!["1"; items].join(","));
+    let chain =
+        |operators: usize| format!("SELECT * FROM DIGITALTWINS WHERE a = 1{}", " OR a = 1".repeat(operators));
     let joins = |joins: usize| {
-        let text: String = (0..joins).map(|number| format!(" JOIN T{} RELATED T{number}.x", number + 1)).collect();
+        let text: String =
+            (0..joins).map(|number| format!(" JOIN T{} RELATED T{number}.x", number + 1)).collect();
         format!("SELECT T0 FROM DIGITALTWINS T0{text} WHERE T0.$dtId = 'a'")
     };
     let length = |characters: usize| format!("SELECT * FROM DIGITALTWINS{}", " ".repeat(characters - 26));
-    let hops = |hops: usize| format!("SELECT a FROM DIGITALTWINS MATCH (a){}(b) WHERE a.$dtId = 'x'", "-[]->()".repeat(hops - 1) + "-[]->");
-    let wide = QueryLimits { characters: 20_000, logical_operators: 51, list_items: 51, joins: 6, ..QueryLimits::default() };
-    for (good, bad) in [
-        (lists(50), lists(51)),
-        (chain(50), chain(51)),
-        (joins(5), joins(6)),
-        (length(8000), length(8001)),
-    ] {
+    let hops = |hops: usize| {
+        format!(
+            "SELECT a FROM DIGITALTWINS MATCH (a){}(b) WHERE a.$dtId = 'x'",
+            "-[]->()".repeat(hops - 1) + "-[]->"
+        )
+    };
+    let wide = QueryLimits {
+        characters: 20_000,
+        logical_operators: 51,
+        list_items: 51,
+        joins: 6,
+        ..QueryLimits::default()
+    };
+    for (good, bad) in
+        [(lists(50), lists(51)), (chain(50), chain(51)), (joins(5), joins(6)), (length(8000), length(8001))]
+    {
         assert!(parse(&good, &QueryLimits::default()).is_ok(), "{good}");
         assert!(error(&bad).message.contains("most") || error(&bad).message.contains("more than"), "{bad}");
         assert!(parse(&bad, &wide).is_ok(), "{bad}");

@@ -28,7 +28,8 @@ pub(super) fn put_twin(graph: &mut Graph, id: &str, model: &str, properties: Val
 }
 
 pub(super) fn put_relationship(graph: &mut Graph, source: &str, id: &str, name: &str, target: &str) {
-    let relationship = json!({"$relationshipId": id, "$sourceId": source, "$relationshipName": name, "$targetId": target});
+    let relationship =
+        json!({"$relationshipId": id, "$sourceId": source, "$relationshipName": name, "$targetId": target});
     graph.insert_relationship((source.to_owned(), id.to_owned()), Arc::new(object(relationship)));
 }
 

@@ -13,16 +13,22 @@ use crate::store::Graph;
 fn nesting_costs_no_stack() {
     let wide = QueryLimits { characters: 4_000_000, logical_operators: 1000, ..QueryLimits::default() };
     for depth in [10, 3900, 1_000_000] {
-        let text = format!("SELECT * FROM DIGITALTWINS WHERE {}a = 1{}", "(".repeat(depth), ")".repeat(depth));
+        let text =
+            format!("SELECT * FROM DIGITALTWINS WHERE {}a = 1{}", "(".repeat(depth), ")".repeat(depth));
         assert!(parse(&text, &wide).is_ok());
         let open = format!("SELECT * FROM DIGITALTWINS WHERE {}", "(".repeat(depth));
         assert!(parse(&open, &wide).unwrap_err().message.contains("expected"));
         let not = format!("SELECT * FROM DIGITALTWINS WHERE {}a = 1", "NOT ".repeat(depth / 2));
         assert!(parse(&not, &wide).is_ok());
-        let both = format!("SELECT * FROM DIGITALTWINS WHERE {}a = 1{}", "NOT (".repeat(depth / 2), ")".repeat(depth / 2));
+        let both = format!(
+            "SELECT * FROM DIGITALTWINS WHERE {}a = 1{}",
+            "NOT (".repeat(depth / 2),
+            ")".repeat(depth / 2)
+        );
         assert!(parse(&both, &wide).is_ok());
     }
-    let alternating = format!("SELECT * FROM DIGITALTWINS WHERE {}b = 1{}", "NOT (a = 1 AND ".repeat(900), ")".repeat(900));
+    let alternating =
+        format!("SELECT * FROM DIGITALTWINS WHERE {}b = 1{}", "NOT (a = 1 AND ".repeat(900), ")".repeat(900));
     assert!(parse(&alternating, &wide).is_ok());
 }
 
@@ -31,7 +37,10 @@ fn many_nots_mean_what_they_say() {
     let mut graph = Graph::default();
     put_twin(&mut graph, "x", "dtmi:t:A;1", json!({"a": 1}));
     for count in 0..6 {
-        let found = rows(&graph, &format!("SELECT * FROM DIGITALTWINS WHERE {}(a = 1 OR b = 2)", "NOT ".repeat(count)));
+        let found = rows(
+            &graph,
+            &format!("SELECT * FROM DIGITALTWINS WHERE {}(a = 1 OR b = 2)", "NOT ".repeat(count)),
+        );
         assert_eq!(found.len(), (count + 1) % 2);
     }
 }
@@ -56,7 +65,10 @@ fn ten_hops_through_a_dense_graph_do_not_blow_up() {
     let graph = dense(40);
     for (pattern, expected) in [("-[*10]-", 40), ("-[*..10]->", 40), ("-[:r*9..10]->", 40)] {
         let start = Instant::now();
-        let found = rows(&graph, &format!("SELECT b.$dtId FROM DIGITALTWINS MATCH (a){pattern}(b) WHERE a.$dtId = 'n00'"));
+        let found = rows(
+            &graph,
+            &format!("SELECT b.$dtId FROM DIGITALTWINS MATCH (a){pattern}(b) WHERE a.$dtId = 'n00'"),
+        );
         assert_eq!(found.len(), expected);
         assert!(start.elapsed() < Duration::from_secs(10), "{pattern} took {:?}", start.elapsed());
     }
@@ -87,7 +99,10 @@ fn a_relationship_is_not_walked_twice() {
     put_relationship(&mut graph, "a", "1", "r", "b");
     put_relationship(&mut graph, "b", "2", "r", "c");
     let ends = |pattern: &str| {
-        let rows = rows(&graph, &format!("SELECT e.$dtId FROM DIGITALTWINS MATCH (s){pattern}(e) WHERE s.$dtId = 'a'"));
+        let rows = rows(
+            &graph,
+            &format!("SELECT e.$dtId FROM DIGITALTWINS MATCH (s){pattern}(e) WHERE s.$dtId = 'a'"),
+        );
         rows.iter().map(|row| row["$dtId"].as_str().unwrap_or_default().to_owned()).collect::<Vec<_>>()
     };
     assert_eq!(ends("-[*2]-"), ["c"]);

@@ -82,7 +82,9 @@ impl Spec {
             From::Joins(joins) => {
                 let joins = joins.iter().enumerate();
                 let text: String = joins
-                    .map(|(number, (from, name))| format!(" JOIN t{} RELATED t{from}.{name} r{number}", number + 1))
+                    .map(|(number, (from, name))| {
+                        format!(" JOIN t{} RELATED t{from}.{name} r{number}", number + 1)
+                    })
                     .collect();
                 format!("DIGITALTWINS t0{text}")
             }
@@ -103,7 +105,16 @@ impl Spec {
             From::Match(arrows) => {
                 let mut rows = BTreeSet::new();
                 for start in &twins {
-                    follow(arrows, text(start, "$dtId"), &mut vec![text(start, "$dtId")], &mut Vec::new(), &mut Vec::new(), 0, &relationships, &mut rows);
+                    follow(
+                        arrows,
+                        text(start, "$dtId"),
+                        &mut vec![text(start, "$dtId")],
+                        &mut Vec::new(),
+                        &mut Vec::new(),
+                        0,
+                        &relationships,
+                        &mut rows,
+                    );
                 }
                 let rows = rows.into_iter().map(|(nodes, edges)| {
                     let nodes = nodes.into_iter().map(|id| &*graph.twins[id]);
@@ -112,14 +123,17 @@ impl Spec {
                 rows.collect()
             }
         };
-        let met = rows.into_iter().filter(|row| self.condition.as_ref().is_none_or(|condition| condition.met(row, graph)));
+        let met = rows
+            .into_iter()
+            .filter(|row| self.condition.as_ref().is_none_or(|condition| condition.met(row, graph)));
         let parts = self.parts();
         let mut answer: Vec<Vec<String>> = met
             .map(|row| {
-                let columns = parts.iter().zip(row).flat_map(|(part, document)| match part.starts_with('t') {
-                    true => vec![text(document, "$dtId")],
-                    false => vec![text(document, "$sourceId"), text(document, "$relationshipId")],
-                });
+                let columns =
+                    parts.iter().zip(row).flat_map(|(part, document)| match part.starts_with('t') {
+                        true => vec![text(document, "$dtId")],
+                        false => vec![text(document, "$sourceId"), text(document, "$relationshipId")],
+                    });
                 columns.map(str::to_owned).collect()
             })
             .collect();
@@ -147,7 +161,10 @@ fn arrows_text(arrows: &[Arrow]) -> String {
         }
         let node = arrow.back_to.unwrap_or(twins);
         twins += usize::from(arrow.back_to.is_none());
-        let (left, right) = (if arrow.backward && !arrow.forward { "<" } else { "" }, if arrow.forward && !arrow.backward { ">" } else { "" });
+        let (left, right) = (
+            if arrow.backward && !arrow.forward { "<" } else { "" },
+            if arrow.forward && !arrow.backward { ">" } else { "" },
+        );
         text += &format!("{left}-[{inner}]-{right}(t{node})");
     }
     text
@@ -157,7 +174,11 @@ fn text<'a>(document: &'a Document, name: &str) -> &'a str {
     document.get(name).and_then(Value::as_str).unwrap_or_default()
 }
 
-fn joined<'g>(joins: &[(usize, &str)], twins: &[&'g Document], relationships: &[&'g Document]) -> Vec<Row<'g>> {
+fn joined<'g>(
+    joins: &[(usize, &str)],
+    twins: &[&'g Document],
+    relationships: &[&'g Document],
+) -> Vec<Row<'g>> {
     let mut rows: Vec<(Row, Row)> = twins.iter().map(|twin| (vec![*twin], Vec::new())).collect();
     for (from, name) in joins {
         let mut longer = Vec::new();
@@ -168,7 +189,10 @@ fn joined<'g>(joins: &[(usize, &str)], twins: &[&'g Document], relationships: &[
                         && text(edge, "$relationshipName") == *name
                         && text(edge, "$targetId") == text(twin, "$dtId");
                     if fits {
-                        longer.push(([nodes.as_slice(), &[*twin]].concat(), [edges.as_slice(), &[*edge]].concat()));
+                        longer.push((
+                            [nodes.as_slice(), &[*twin]].concat(),
+                            [edges.as_slice(), &[*edge]].concat(),
+                        ));
                     }
                 }
             }
@@ -235,7 +259,9 @@ impl Written {
             Self::And(left, right) => format!("({} AND {})", left.text(parts), right.text(parts)),
             Self::Or(left, right) => format!("({} OR {})", left.text(parts), right.text(parts)),
             Self::Not(inner) => format!("NOT {}", inner.text(parts)),
-            Self::Number(part, name, operator, number) => format!("{}.{name} {operator} {number}", parts[*part]),
+            Self::Number(part, name, operator, number) => {
+                format!("{}.{name} {operator} {number}", parts[*part])
+            }
             Self::List(part, name, is_in, list) => {
                 let list: Vec<String> = list.iter().map(|text| format!("'{text}'")).collect();
                 format!("{}.{name} {} [{}]", parts[*part], if *is_in { "IN" } else { "NIN" }, list.join(", "))
@@ -265,9 +291,9 @@ impl Written {
                     (None, operator) => operator == "!=",
                 },
             },
-            Self::List(part, name, is_in, list) => row[*part]
-                .get(*name)
-                .is_some_and(|value| list.iter().any(|text| value == text) == *is_in),
+            Self::List(part, name, is_in, list) => {
+                row[*part].get(*name).is_some_and(|value| list.iter().any(|text| value == text) == *is_in)
+            }
             Self::Defined(part, name) => row[*part].contains_key(*name),
             Self::Model(part, model, exact) => {
                 let own = row[*part].get("$metadata").and_then(|metadata| metadata["$model"].as_str());

@@ -17,12 +17,16 @@ const OPERATORS: [&str; 6] = ["=", "!=", "<", "<=", ">", ">="];
 fn graph() -> impl Strategy<Value = Graph> {
     let twin = (0..MODELS.len() + 1, prop::option::of(-2..3_i64), prop::option::of("[ab]{0,2}"));
     let twins = prop::collection::vec(twin, 1..7);
-    let relationships = prop::collection::vec((0..7_usize, 0..7_usize, 0..NAMES.len(), prop::option::of(-2..3_i64)), 0..11);
+    let relationships =
+        prop::collection::vec((0..7_usize, 0..7_usize, 0..NAMES.len(), prop::option::of(-2..3_i64)), 0..11);
     // What comes and goes must leave no trace.
     let removed = prop::collection::vec(0..11_usize, 0..4);
     (twins, relationships, removed).prop_map(|(twins, relationships, removed)| {
         let mut graph = Graph::default();
-        put_models(&mut graph, &[(MODELS[0], &[]), (MODELS[1], &[]), (MODELS[2], &[MODELS[0]]), (MODELS[3], &[])]);
+        put_models(
+            &mut graph,
+            &[(MODELS[0], &[]), (MODELS[1], &[]), (MODELS[2], &[MODELS[0]]), (MODELS[3], &[])],
+        );
         let count = twins.len();
         for (number, (model, value, text)) in twins.into_iter().enumerate() {
             let id = format!("n{number}");
@@ -77,7 +81,13 @@ fn condition(parts: usize, twins: usize) -> BoxedStrategy<Written> {
 }
 
 fn arrows() -> impl Strategy<Value = Vec<Arrow>> {
-    let arrow = (0..3_usize, prop::sample::subsequence(NAMES.to_vec(), 0..3), 1..4_usize, 1..4_usize, prop::option::weighted(0.15, 0..4_usize));
+    let arrow = (
+        0..3_usize,
+        prop::sample::subsequence(NAMES.to_vec(), 0..3),
+        1..4_usize,
+        1..4_usize,
+        prop::option::weighted(0.15, 0..4_usize),
+    );
     prop::collection::vec(arrow, 0..4).prop_map(|arrows| {
         let (mut twins, mut left, mut list) = (1, 6, Vec::new());
         for (direction, names, one, other, back_to) in arrows {
@@ -97,7 +107,13 @@ fn arrows() -> impl Strategy<Value = Vec<Arrow>> {
 
 fn spec() -> impl Strategy<Value = Spec> {
     let joins = prop::collection::vec((0..6_usize, 0..NAMES.len()), 1..4).prop_map(|joins| {
-        From::Joins(joins.into_iter().enumerate().map(|(number, (from, name))| (from % (number + 1), NAMES[name])).collect())
+        From::Joins(
+            joins
+                .into_iter()
+                .enumerate()
+                .map(|(number, (from, name))| (from % (number + 1), NAMES[name]))
+                .collect(),
+        )
     });
     let from = prop_oneof![2 => Just(From::Twins), 1 => Just(From::Relationships), 3 => joins, 5 => arrows().prop_map(From::Match)];
     from.prop_flat_map(|from| {
@@ -108,9 +124,13 @@ fn spec() -> impl Strategy<Value = Spec> {
             let ends = prop::sample::select(vec!["$sourceId", "$targetId"]);
             let ids = prop::collection::vec((0..8_usize).prop_map(|number| format!("n{number}")), 1..4);
             let names = prop::sample::subsequence(NAMES.to_vec(), 1..3);
-            let by_end = (ends, any::<bool>(), ids).prop_map(|(end, is_in, ids)| Written::List(0, end, is_in, ids));
-            let by_name = names.prop_map(|names| Written::List(0, "$relationshipName", true, names.into_iter().map(str::to_owned).collect()));
-            let both = (by_end.clone(), by_name.clone()).prop_map(|(left, right)| Written::And(left.into(), right.into()));
+            let by_end =
+                (ends, any::<bool>(), ids).prop_map(|(end, is_in, ids)| Written::List(0, end, is_in, ids));
+            let by_name = names.prop_map(|names| {
+                Written::List(0, "$relationshipName", true, names.into_iter().map(str::to_owned).collect())
+            });
+            let both = (by_end.clone(), by_name.clone())
+                .prop_map(|(left, right)| Written::And(left.into(), right.into()));
             return prop::option::of(prop_oneof![by_end, by_name, both])
                 .prop_map(move |condition| Spec { condition, ..spec.clone() })
                 .boxed();
