@@ -97,10 +97,13 @@ class Ingest:
         }
         sink = pa.BufferOutputStream()
         pq.write_table(pa.table(columns), sink, compression="zstd")
-        # As in the handler: whole or not at all, and never twice under one name.
+        # As in the handler: on the disk, whole or not at all, and never twice under one name.
         name = self.folder / f"p{partition}_{rows[0][0]}-{rows[-1][0]}.parquet"
         part = name.with_suffix(".part")
-        part.write_bytes(sink.getvalue())
+        with open(part, "wb") as file:
+            file.write(sink.getvalue())
+            file.flush()
+            os.fsync(file.fileno())
         os.link(part, name)
         part.unlink()
 

@@ -9,6 +9,8 @@ use crate::history::HistorySink;
 use crate::jobs::JobSettings;
 use crate::routing::EndpointConfig;
 
+use crate::query::QueryLimits;
+
 /// What the service is started with.
 #[derive(Debug)]
 pub struct TwinsConfig {
@@ -36,6 +38,8 @@ pub struct TwinsConfig {
     pub history: Option<Arc<dyn HistorySink>>,
     /// How long a write stays unseen by queries (never by reads of one twin). On Azure it is up to 10 seconds.
     pub query_lag: Duration,
+    /// Limits of queries.
+    pub query_limits: QueryLimits,
 }
 
 impl TwinsConfig {
@@ -54,6 +58,7 @@ impl TwinsConfig {
             jobs: JobSettings::default(),
             history: None,
             query_lag: Duration::ZERO,
+            query_limits: QueryLimits::default(),
         }
     }
 }

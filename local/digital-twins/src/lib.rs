@@ -1,8 +1,8 @@
 //! A local Azure Digital Twins data plane over HTTPS: models, twins, relationships, queries, event routes and jobs.
 //!
 //! [`LocalTwins`] starts and stops the service. `store` holds the graph in memory and decides what is allowed; it
-//! knows nothing of HTTP. `storage` is the database that makes its changes durable. `query` is the query language:
-//! lexer, parser, evaluator. `routing` takes events to endpoints, `history` hands rows of the data history tables to
+//! knows nothing of HTTP. `storage` is the database that makes its changes durable. `query` is the query language,
+//! `explorer` the page that shows the graph. `routing` takes events to endpoints, `history` hands rows of the data history tables to
 //! whoever stores them, `jobs` imports and deletes in bulk. `http` turns requests into calls of the store and answers
 //! as the service does, errors included. `limits` counts requests against the service's published limits. Nothing here
 //! knows the rest of Twinwright: any client of Azure Digital Twins can use it alone.
@@ -15,6 +15,7 @@ mod background;
 mod clock;
 mod config;
 mod events;
+mod explorer;
 mod history;
 mod http;
 mod jobs;
@@ -35,7 +36,7 @@ pub use history::{
     TwinLifeCycleEvent,
 };
 pub use jobs::{BlobAccount, JobSettings};
-pub use query::QueryError;
+pub use query::{QueryError, QueryLimits};
 pub use routing::{
     CloudEvent, Delivery, EndpointConfig, EndpointKind, EventGridSchema, EventSink, SendError, check_filter,
 };
@@ -43,5 +44,5 @@ pub use server::LocalTwins;
 
 /// Parses a query and says what is wrong with it, without running it.
 pub fn check_query(text: &str) -> Result<(), QueryError> {
-    query::parse(text).map(|_| ())
+    query::parse(text, &QueryLimits::default()).map(|_| ())
 }

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::Extension;
 use axum_server::Handle;
 use axum_server::tls_rustls::RustlsConfig;
 use tokio::sync::{broadcast, watch};
@@ -73,6 +74,7 @@ impl LocalTwins {
         let jobs = Runner::new(Arc::clone(&store), config.jobs, client);
         let guard = Arc::new(Guard { tokens, outage: receiver });
         let router = http::router(Arc::clone(&store), Arc::clone(&jobs), guard);
+        let router = router.layer(Extension(Arc::new(config.query_limits)));
         let background = plan.start(&store, &config.folder);
         let handle = Handle::new();
         let tls = RustlsConfig::from_config(config.tls);

@@ -75,6 +75,7 @@ pub(crate) fn router(store: Arc<Store>, jobs: Arc<Runner>, guard: Arc<Guard>) ->
         .layer(from_fn(gate::versions))
         .layer(from_fn_with_state(guard, gate::guard))
         .with_state(store)
+        .merge(crate::explorer::router())
 }
 
 /// The jobs API, which only the newer versions have.

@@ -1,84 +1,104 @@
-//! Conditions and columns against one twin or relationship.
+//! Conditions against the parts of a row.
+//!
+//! A condition is met or not, never unknown: a missing property meets no comparison, so NOT of one is met.
 
 use std::cmp::Ordering;
+use std::collections::HashSet;
 
-use serde_json::{Map, Value};
-use twinwright_dtdl::ModelSet;
+use serde_json::{Map, Number, Value};
 
-use super::ast::{Condition, Kind, Operand, Operator, Select, TextFunction};
+use super::ast::{Condition, Kind, Operand, Operator, Path, Test, TextFunction};
 
 /// A twin or relationship in its wire form.
-pub(crate) type Row = Map<String, Value>;
+pub(crate) type Document = Map<String, Value>;
 
-/// True when the row meets the condition. A missing property meets no comparison.
-pub(crate) fn matches(condition: &Condition, row: &Row, models: &ModelSet) -> bool {
-    match condition {
-        Condition::All(list) => list.iter().all(|condition| matches(condition, row, models)),
-        Condition::Any(list) => list.iter().any(|condition| matches(condition, row, models)),
-        Condition::Not(inner) => !matches(inner, row, models),
-        Condition::Compare { left, operator, right } => match (value_of(left, row), value_of(right, row)) {
-            (Some(left), Some(right)) => compare(left, *operator, right),
-            _ => false,
-        },
-        Condition::In { operand, list, negated } => value_of(operand, row)
-            .is_some_and(|value| list.iter().any(|entry| compare(value, Operator::Equal, entry)) != *negated),
-        Condition::IsOfModel { model, exact } => {
-            let own =
-                row.get("$metadata").and_then(|metadata| metadata.get("$model")).and_then(Value::as_str);
-            own.is_some_and(|own| models.is_of_model(own, model, *exact))
-        }
-        Condition::Is { kind, path } => is(*kind, lookup(row, path)),
-        Condition::Text { function, left, right } => {
-            let text = |operand| value_of(operand, row).and_then(Value::as_str);
-            match (text(left), text(right)) {
-                (Some(left), Some(right)) => match function {
-                    TextFunction::StartsWith => left.starts_with(right),
-                    TextFunction::EndsWith => left.ends_with(right),
-                    TextFunction::Contains => left.contains(right),
-                },
-                _ => false,
-            }
-        }
-        Condition::ArrayContains { path, value } => {
-            let list = lookup(row, path).and_then(Value::as_array);
-            list.is_some_and(|list| list.iter().any(|entry| compare(entry, Operator::Equal, value)))
-        }
-        Condition::Holds(path) => lookup(row, path).and_then(Value::as_bool).unwrap_or(false),
-    }
+/// The parts of a row, by slot; those not bound yet are missing.
+pub(crate) struct Parts<'a> {
+    pub(crate) documents: &'a [Option<&'a Document>],
+    /// For each `IS_OF_MODEL`, the identifiers of models that meet it.
+    pub(crate) models: &'a [HashSet<&'a str>],
+    /// For each `IS_OF_MODEL`, the slot that it asks.
+    pub(crate) model_slots: &'a [usize],
 }
 
-/// The row as the query asks for it. A missing property is left out.
-pub(crate) fn project(select: &Select, row: &Row) -> Value {
-    match select {
-        Select::All | Select::Count => Value::Object(row.clone()),
-        Select::Columns(columns) => {
-            let mut projected = Map::new();
-            for (key, path) in columns {
-                if path.is_empty() {
-                    projected.insert(key.clone(), Value::Object(row.clone()));
-                } else if let Some(value) = lookup(row, path) {
-                    projected.insert(key.clone(), value.clone());
+impl Parts<'_> {
+    /// True when the row meets the condition.
+    pub(crate) fn meet(&self, condition: &Condition) -> bool {
+        match condition {
+            Condition::All(list) => list.iter().all(|inner| self.meet(inner)),
+            Condition::Any(list) => list.iter().any(|inner| self.meet(inner)),
+            Condition::Test { test, negated } => self.test(test) != *negated,
+        }
+    }
+
+    fn test(&self, test: &Test) -> bool {
+        match test {
+            Test::Compare { left, operator, right } => match (self.value_of(left), self.value_of(right)) {
+                (Some(left), Some(right)) => compare(left, *operator, right),
+                _ => false,
+            },
+            Test::In { operand, list, negated } => self
+                .value_of(operand)
+                .is_some_and(|value| list.iter().any(|entry| equal(value, entry)) != *negated),
+            Test::IsOfModel(number) => {
+                let twin = self.documents[self.model_slots[*number]];
+                let model = twin.and_then(crate::twin::model_of);
+                model.is_some_and(|model| self.models[*number].contains(model))
+            }
+            Test::Is { kind, path } => is(*kind, self.lookup(path)),
+            Test::Text { function, left, right } => {
+                let text = |operand| self.value_of(operand).and_then(Value::as_str);
+                match (text(left), text(right)) {
+                    (Some(left), Some(right)) => match function {
+                        TextFunction::StartsWith => left.starts_with(right),
+                        TextFunction::EndsWith => left.ends_with(right),
+                        TextFunction::Contains => left.contains(right),
+                    },
+                    _ => false,
                 }
             }
-            Value::Object(projected)
+            Test::ArrayContains { path, value } => {
+                let list = self.lookup(path).and_then(Value::as_array);
+                list.is_some_and(|list| list.iter().any(|entry| equal(entry, value)))
+            }
+            Test::Holds(path) => self.lookup(path).and_then(Value::as_bool).unwrap_or(false),
         }
     }
-}
 
-fn value_of<'a>(operand: &'a Operand, row: &'a Row) -> Option<&'a Value> {
-    match operand {
-        Operand::Literal(value) => Some(value),
-        Operand::Path(path) => lookup(row, path),
+    fn value_of<'b>(&'b self, operand: &'b Operand) -> Option<&'b Value> {
+        match operand {
+            Operand::Literal(value) => Some(value),
+            Operand::Path(path) => self.lookup(path),
+        }
+    }
+
+    fn lookup(&self, path: &Path) -> Option<&Value> {
+        lookup(self.documents[path.slot]?, &path.names)
     }
 }
 
-fn lookup<'a>(row: &'a Row, path: &[String]) -> Option<&'a Value> {
-    let (first, rest) = path.split_first()?;
-    rest.iter().try_fold(row.get(first)?, |value, name| value.get(name))
+/// The value at the end of a path of names.
+pub(crate) fn lookup<'a>(document: &'a Document, names: &[String]) -> Option<&'a Value> {
+    let mut value = document.get(names.first()?)?;
+    for (at, name) in names.iter().enumerate().skip(1) {
+        value = match value {
+            Value::Object(map) => map.get(name)?,
+            // The time of a property stands folded in memory: see `Wire`.
+            Value::String(_) if name == "lastUpdateTime" && at >= 2 && is_folded(&names[at - 2..at]) => value,
+            _ => return None,
+        };
+    }
+    Some(value)
 }
 
+/// Whether a container and a name in it are the metadata of a property.
+fn is_folded(names: &[String]) -> bool {
+    matches!(names, [container, property] if container == "$metadata" && !property.starts_with('$'))
+}
+
+/// What a missing property has no kind of: not even null.
 fn is(kind: Kind, value: Option<&Value>) -> bool {
-    let Some(value) = value else { return kind == Kind::Null };
+    let Some(value) = value else { return false };
     match kind {
         Kind::Defined => true,
         Kind::Null => value.is_null(),
@@ -90,12 +110,14 @@ fn is(kind: Kind, value: Option<&Value>) -> bool {
     }
 }
 
+fn equal(left: &Value, right: &Value) -> bool {
+    compare(left, Operator::Equal, right)
+}
+
+/// Values of different kinds are different, and neither is the greater.
 fn compare(left: &Value, operator: Operator, right: &Value) -> bool {
     let ordering = match (left, right) {
-        (Value::Number(left), Value::Number(right)) => match (left.as_i64(), right.as_i64()) {
-            (Some(left), Some(right)) => Some(left.cmp(&right)),
-            _ => left.as_f64().zip(right.as_f64()).and_then(|(left, right)| left.partial_cmp(&right)),
-        },
+        (Value::Number(left), Value::Number(right)) => compare_numbers(left, right),
         (Value::String(left), Value::String(right)) => Some(left.cmp(right)),
         (Value::Bool(left), Value::Bool(right)) => Some(left.cmp(right)),
         (Value::Null, Value::Null) => Some(Ordering::Equal),
@@ -111,4 +133,12 @@ fn compare(left: &Value, operator: Operator, right: &Value) -> bool {
         (Operator::Greater, Some(ordering)) => ordering.is_gt(),
         (Operator::GreaterOrEqual, Some(ordering)) => ordering.is_ge(),
     }
+}
+
+fn compare_numbers(left: &Number, right: &Number) -> Option<Ordering> {
+    // Whole numbers above 2^53 would meet their neighbours as floating point.
+    if let (Some(left), Some(right)) = (left.as_i64(), right.as_i64()) {
+        return Some(left.cmp(&right));
+    }
+    left.as_f64().zip(right.as_f64()).and_then(|(left, right)| left.partial_cmp(&right))
 }

@@ -1,16 +1,8 @@
 //! Text to tokens, each with its place.
 
-/// What is wrong with a query, and where.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{message} (line {line}, position {position})")]
-pub struct QueryError {
-    /// Line from 1.
-    pub line: usize,
-    /// Position in the line, in characters from 1.
-    pub position: usize,
-    /// What is wrong, and what was expected.
-    pub message: String,
-}
+use serde_json::Number;
+
+use super::error::{Place, QueryError};
 
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Token {
@@ -19,8 +11,8 @@ pub(crate) enum Token {
     /// A name in double brackets, never a keyword.
     Quoted(String),
     Text(String),
-    Number(serde_json::Number),
-    /// One of `* , . ( ) [ ] = != < > <= >=`.
+    Number(Number),
+    /// One of [`SIGNS`].
     Sign(&'static str),
     End,
 }
@@ -28,36 +20,44 @@ pub(crate) enum Token {
 #[derive(Debug, Clone)]
 pub(crate) struct Placed {
     pub(crate) token: Token,
-    pub(crate) line: usize,
-    pub(crate) position: usize,
+    pub(crate) place: Place,
 }
 
 struct Lexer<'a> {
     rest: &'a str,
-    line: usize,
-    position: usize,
+    place: Place,
 }
 
-const SIGNS: [&str; 15] = ["!=", "<>", "<=", ">=", "=", "<", ">", "*", ",", ".", "(", ")", "[", "]", "-"];
+/// Arrows of MATCH are not among them: `T.x<-1` compares with minus one.
+const SIGNS: [&str; 17] =
+    ["!=", "<>", "<=", ">=", "=", "<", ">", "*", ",", ".", "(", ")", "[", "]", "-", ":", "|"];
 
 pub(crate) fn lex(text: &str) -> Result<Vec<Placed>, QueryError> {
-    let mut lexer = Lexer { rest: text, line: 1, position: 1 };
+    let mut lexer = Lexer { rest: text, place: Place { line: 1, position: 1 } };
     let mut tokens = Vec::new();
     loop {
         lexer.skip_space();
-        let (line, position) = (lexer.line, lexer.position);
+        let place = lexer.place;
         let token = lexer.next()?;
         let end = token == Token::End;
-        tokens.push(Placed { token, line, position });
+        tokens.push(Placed { token, place });
         if end {
             return Ok(tokens);
         }
     }
 }
 
+pub(crate) fn is_name_start(character: char) -> bool {
+    character.is_alphabetic() || character == '_' || character == '$'
+}
+
+fn is_name_part(character: char) -> bool {
+    character.is_alphanumeric() || character == '_' || character == '$'
+}
+
 impl Lexer<'_> {
     fn error(&self, message: impl Into<String>) -> QueryError {
-        QueryError { line: self.line, position: self.position, message: message.into() }
+        self.place.error(message)
     }
 
     /// Moves forward by so many bytes, which must end at a character.
@@ -65,9 +65,9 @@ impl Lexer<'_> {
         let (done, rest) = self.rest.split_at(bytes);
         for character in done.chars() {
             if character == '\n' {
-                (self.line, self.position) = (self.line + 1, 1);
+                self.place = Place { line: self.place.line + 1, position: 1 };
             } else {
-                self.position += 1;
+                self.place.position += 1;
             }
         }
         self.rest = rest;
@@ -84,8 +84,8 @@ impl Lexer<'_> {
             return self.text();
         }
         if let Some(inner) = self.rest.strip_prefix("[[") {
-            let Some(end) = inner.find("]]") else {
-                return Err(self.error("a name in [[ has no end: close it with ]]"));
+            let Some(end) = inner.find("]]").filter(|end| *end > 0) else {
+                return Err(self.error("a name in [[ is empty or has no end: write it as [[name]]"));
             };
             let name = inner[..end].to_owned();
             self.advance(end + 4);
@@ -95,21 +95,23 @@ impl Lexer<'_> {
         if first.is_ascii_digit() || negative {
             return self.number();
         }
-        if first.is_alphabetic() || first == '_' || first == '$' {
-            let other =
-                |character: char| !(character.is_alphanumeric() || character == '_' || character == '$');
-            let end = self.rest.find(other).unwrap_or(self.rest.len());
+        if is_name_start(first) {
+            let end = self.rest.find(|character| !is_name_part(character)).unwrap_or(self.rest.len());
             let word = self.rest[..end].to_owned();
             self.advance(end);
             return Ok(Token::Word(word));
         }
-        match SIGNS.iter().find(|sign| self.rest.starts_with(**sign)) {
-            Some(sign) => {
-                self.advance(sign.len());
-                Ok(Token::Sign(if *sign == "<>" { "!=" } else { sign }))
-            }
-            None => Err(self.error(format!("the character '{first}' has no meaning here"))),
+        if let Some(sign) = SIGNS.iter().find(|sign| self.rest.starts_with(**sign)) {
+            self.advance(sign.len());
+            return Ok(Token::Sign(if *sign == "<>" { "!=" } else { sign }));
         }
+        Err(self.error(match first {
+            '"' | '\u{2018}' | '\u{2019}' | '\u{201c}' | '\u{201d}' => {
+                format!("{first} does not begin a text: put texts between ' and '")
+            }
+            '@' => "parameters are not part of the language: put the value itself here".to_owned(),
+            other => format!("the character '{other}' has no meaning here: remove it"),
+        }))
     }
 
     /// A text in single quotation marks; `\'` and `''` stand for one of them, `\\` for a backslash.
@@ -136,23 +138,36 @@ impl Lexer<'_> {
                 other => text.push(other),
             }
         }
-        Err(self.error("a text has no end: close it with '"))
+        Err(self.error("a text has no end: close it with ', and write \\' for one inside it"))
     }
 
+    /// An integer, or a number with a fraction or exponent. Two points in a row are no fraction but the range of MATCH.
     fn number(&mut self) -> Result<Token, QueryError> {
-        let mut end = 1;
         let bytes = self.rest.as_bytes();
-        while let Some(byte) = bytes.get(end) {
-            let sign_of_exponent = matches!(byte, b'+' | b'-') && matches!(bytes[end - 1], b'e' | b'E');
-            if !(byte.is_ascii_digit() || matches!(byte, b'.' | b'e' | b'E') || sign_of_exponent) {
-                break;
+        let digits = |from: usize| bytes[from..].iter().take_while(|byte| byte.is_ascii_digit()).count();
+        let mut end = usize::from(bytes[0] == b'-');
+        end += digits(end);
+        if bytes.get(end) == Some(&b'.') && digits(end + 1) > 0 {
+            end += 1 + digits(end + 1);
+        }
+        if matches!(bytes.get(end), Some(b'e' | b'E')) {
+            let sign = usize::from(matches!(bytes.get(end + 1), Some(b'+' | b'-')));
+            if end + 1 + sign < bytes.len() && digits(end + 1 + sign) > 0 {
+                end += 1 + sign + digits(end + 1 + sign);
             }
-            end += 1;
         }
         let text = &self.rest[..end];
-        let number = text.parse::<i64>().ok().map(serde_json::Number::from);
-        let number = number.or_else(|| text.parse::<f64>().ok().and_then(serde_json::Number::from_f64));
-        let Some(number) = number else { return Err(self.error(format!("'{text}' is no number"))) };
+        if self.rest[end..].starts_with(is_name_start) {
+            return Err(self.error(format!(
+                "'{text}' runs into a word: a name that begins with a digit is written as [[{text}…]]"
+            )));
+        }
+        let number = text.parse::<i64>().ok().map(Number::from);
+        let number = number.or_else(|| text.parse::<u64>().ok().map(Number::from));
+        let number = number.or_else(|| text.parse::<f64>().ok().and_then(Number::from_f64));
+        let Some(number) = number else {
+            return Err(self.error(format!("'{text}' is too large for a number: use a smaller one")));
+        };
         self.advance(end);
         Ok(Token::Number(number))
     }

@@ -8,6 +8,7 @@ use serde_json::Value;
 use twinwright_dtdl::{ModelSet, Rules};
 
 use super::change::{Change, ModelEntry, RelationshipKey};
+use super::index::Index;
 use crate::answer::Refusal;
 use crate::jobs::{Job, JobKind};
 use crate::routing::CompiledRoute;
@@ -30,6 +31,8 @@ pub(crate) struct Graph {
     pub(crate) jobs: BTreeMap<(JobKind, String), Arc<Job>>,
     /// Number for the next model.
     pub(crate) next_model: u64,
+    /// Twins and relationships as queries look for them.
+    pub(crate) index: Index,
 }
 
 impl Default for Graph {
@@ -44,6 +47,7 @@ impl Default for Graph {
             routes: BTreeMap::new(),
             jobs: BTreeMap::new(),
             next_model: 1,
+            index: Index::default(),
         }
     }
 }
@@ -94,10 +98,12 @@ impl Graph {
     }
 
     pub(crate) fn insert_twin(&mut self, id: String, document: Arc<Document>) -> Option<Arc<Document>> {
+        self.index.put_twin(&document);
         self.twins.insert(id, document)
     }
 
     pub(crate) fn remove_twin(&mut self, id: &str) -> Option<Arc<Document>> {
+        self.index.remove_twin(id);
         self.twins.remove(id)
     }
 
@@ -116,7 +122,8 @@ impl Graph {
             }
         }
         let source = key.0.clone();
-        let replaced = self.relationships.insert(key, document);
+        let replaced = self.relationships.insert(key, Arc::clone(&document));
+        self.index.put_relationship(&document, replaced.as_deref());
         if replaced.is_none() {
             *self.outgoing.entry(source).or_default() += 1;
         }
@@ -125,6 +132,7 @@ impl Graph {
 
     pub(crate) fn remove_relationship(&mut self, key: &RelationshipKey) -> Option<Arc<Document>> {
         let removed = self.relationships.remove(key)?;
+        self.index.remove_relationship(&removed);
         if let Some(count) = self.outgoing.get_mut(&key.0) {
             *count -= 1;
             if *count == 0 {

@@ -7,6 +7,7 @@
 mod bulk;
 mod change;
 mod graph;
+mod index;
 mod jobs;
 mod lag;
 mod locks;
@@ -26,6 +27,7 @@ use tokio::sync::{broadcast, mpsc};
 
 pub(crate) use change::{Change, ModelEntry};
 pub(crate) use graph::Graph;
+pub(crate) use index::{Edge, Index, Node};
 pub(crate) use models::first_fault;
 pub(crate) use shared::{Overflow, Setup};
 pub(crate) use writer::Plan;
