@@ -146,3 +146,39 @@ fn the_digital_twins_sdk_creates_the_recipe_s_line() -> anyhow::Result<()> {
         Ok(())
     })
 }
+
+/// A run of one of the suites of every operation, against a platform of its own.
+fn every_operation(suite: impl AsyncFnOnce(&Line) -> anyhow::Result<()>) -> anyhow::Result<()> {
+    let Some(app) = staged("TWINWRIGHT_APP") else { return Ok(()) };
+    run(async {
+        let folder = tempfile::tempdir()?;
+        let line = Line::bare(options(&folder.path().join("data"), &app)?, &[]).await?;
+        suite(&line).await?;
+        line.stop().await;
+        Ok(())
+    })
+}
+
+#[test]
+fn every_operation_of_digital_twins_works_from_python() -> anyhow::Result<()> {
+    let Some(python) = needed("TWINWRIGHT_PYTHON", HINT) else { return Ok(()) };
+    every_operation(async |line| {
+        let mut suite = Command::new(python);
+        suite.arg(script("twins_every_operation.py")).args(["--url", &line.platform.connection.twins_url]);
+        suite.arg("--token-file").arg(line.platform.twins.token_file());
+        suite.arg("--ca").arg(&line.platform.connection.ca_file);
+        succeed(&mut suite).await
+    })
+}
+
+#[test]
+fn every_operation_of_digital_twins_works_from_javascript() -> anyhow::Result<()> {
+    let Some(modules) = needed("NODE_PATH", HINT) else { return Ok(()) };
+    every_operation(async |line| {
+        let mut suite = Command::new("node");
+        suite.arg(script("twins_every_operation.js")).args(["--url", &line.platform.connection.twins_url]);
+        suite.arg("--token-file").arg(line.platform.twins.token_file());
+        suite.env("NODE_EXTRA_CA_CERTS", &line.platform.connection.ca_file).env("NODE_PATH", modules);
+        succeed(&mut suite).await
+    })
+}

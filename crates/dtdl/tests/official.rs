@@ -10,6 +10,8 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use indexmap::IndexMap;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use twinwright_dtdl::{
     Dtmi, Language, Location, ModelError, ModelSet, Options, Rules, Source, UndefinedExtensions,
@@ -18,6 +20,26 @@ use twinwright_dtdl::{
 
 /// Cases that cannot agree, by the version of the language that their sources name.
 const OTHER_VERSION: &str = "written in DTDL v4, which is refused by name";
+
+/// JSON whose names keep their order: cases are printed again to give places.
+#[derive(Deserialize, Serialize)]
+#[serde(untagged)]
+enum Ordered {
+    Object(IndexMap<String, Ordered>),
+    Array(Vec<Ordered>),
+    Other(Value),
+}
+
+impl Ordered {
+    /// The list of a name, or this list itself.
+    fn list(&self, name: &str) -> &[Self] {
+        match self {
+            Self::Object(map) => map.get(name).map_or(&[], |inner| inner.list("")),
+            Self::Array(list) => list,
+            Self::Other(_) => &[],
+        }
+    }
+}
 
 #[derive(Default)]
 struct Tally {
@@ -45,8 +67,11 @@ fn official_cases_agree() {
     let mut differences = Vec::new();
     for file in &files {
         let text = std::fs::read_to_string(file).unwrap();
-        let Ok(document) = serde_json::from_str::<Value>(text.trim_start_matches('\u{feff}')) else {
-            continue;
+        let text = text.trim_start_matches('\u{feff}');
+        let Ok(document) = serde_json::from_str::<Value>(text) else { continue };
+        let ordered = match serde_json::from_str::<Ordered>(text).unwrap() {
+            Ordered::Array(list) => list,
+            one => vec![one],
         };
         let kind = file
             .parent()
@@ -60,7 +85,7 @@ fn official_cases_agree() {
             let version = if names_v4(case) { "v4" } else { version(file, case) };
             let tally = tallies.entry(format!("{kind} {version}")).or_default();
             let name = format!("{}#{index}", file.file_stem().unwrap().to_string_lossy());
-            run(case, &name, tally, &mut differences);
+            run((case, &ordered[index]), &name, tally, &mut differences);
         }
     }
     println!(
@@ -130,18 +155,18 @@ fn options(case: &Value) -> Options {
     }
 }
 
-fn text(value: &Value) -> String {
+fn text(value: &Ordered) -> String {
     // As the official tests print their cases: two spaces, one entry a line.
     serde_json::to_string_pretty(value).unwrap()
 }
 
-fn run(case: &Value, name: &str, tally: &mut Tally, differences: &mut Vec<String>) {
-    let input = case["input"].as_array().unwrap();
+fn run((case, ordered): (&Value, &Ordered), name: &str, tally: &mut Tally, differences: &mut Vec<String>) {
+    let input = ordered.list("input");
     let sources = input.iter().enumerate().map(|(index, value)| Source::new(index.to_string(), text(value)));
-    let mut rounds = case["resolution"].as_array().into_iter().flatten();
+    let mut rounds = case["resolution"].as_array().into_iter().flatten().zip(ordered.list("resolution"));
     let mut responses: Vec<String> = Vec::new();
     let resolver = |ids: &[Dtmi]| {
-        let round = rounds.next()?;
+        let (round, printed) = rounds.next()?;
         let mut wanted: Vec<&str> = round["request"].as_array()?.iter().filter_map(Value::as_str).collect();
         let mut asked: Vec<&str> = ids.iter().map(Dtmi::as_str).collect();
         wanted.sort_unstable();
@@ -150,7 +175,8 @@ fn run(case: &Value, name: &str, tally: &mut Tally, differences: &mut Vec<String
         let list = round["response"].as_array()?;
         let sources: Vec<Source> = list
             .iter()
-            .map(|value| Source::new(value["@id"].as_str().unwrap_or_default(), text(value)))
+            .zip(printed.list("response"))
+            .map(|(value, ordered)| Source::new(value["@id"].as_str().unwrap_or_default(), text(ordered)))
             .collect();
         responses.extend(sources.iter().map(|source| source.name.clone()));
         Some(sources)

@@ -96,7 +96,7 @@ fn twin(number: usize) -> (String, Value) {
     // Spread over 0 to 10 in no order.
     let x = (number * 7919 % 10_000) as f64 / 1000.0;
     let body = json!({"$metadata": {"$model": format!("dtmi:bench:{kind};1")}, "name": format!("machine {number}"), "x": x,
-        "serial": format!("SN-{number:08}"), "running": number % 3 == 0});
+        "serial": format!("SN-{number:08}"), "running": number.is_multiple_of(3)});
     (format!("/digitaltwins/twin-{number:06}"), body)
 }
 
@@ -145,7 +145,7 @@ async fn load(
 #[tokio::main]
 async fn main() -> Result<(), Fault> {
     let twins: usize = std::env::args().nth(1).map_or(Ok(100_000), |count| count.parse())?;
-    if twins < 2 * LINE || twins % LINE != 0 {
+    if twins < 2 * LINE || !twins.is_multiple_of(LINE) {
         return Err(format!("the number of twins must be a multiple of {LINE}, from {} on", 2 * LINE).into());
     }
     rustls::crypto::ring::default_provider().install_default().ok();

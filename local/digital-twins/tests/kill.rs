@@ -1,4 +1,7 @@
 //! A process that is killed at any moment loses no acknowledged write, and no event of one.
+
+// The functions of a test stand outside any test function here.
+#![allow(clippy::unwrap_used, clippy::panic)]
 mod common;
 
 use std::collections::HashSet;
@@ -106,7 +109,7 @@ async fn write(process: &Process, writer: usize, known: &mut Known) {
             Some(other) => panic!("{other:?}"),
             None => return,
         }
-        if next % 3 == 0 {
+        if next.is_multiple_of(3) {
             let id = known.relationships + 1;
             let body = json!({"$relationshipName": "contains", "$targetId": format!("machine-{writer}")});
             let path = format!("/digitaltwins/line/relationships/r-{writer}-{id}");

@@ -1,4 +1,7 @@
 //! The models API.
+
+// The functions of a test stand outside any test function here.
+#![allow(clippy::unwrap_used, clippy::panic)]
 mod common;
 
 use common::{models, start};

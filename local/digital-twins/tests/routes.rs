@@ -1,4 +1,7 @@
 //! Event routes: what endpoints get, again after failures and restarts, and what becomes of what they refuse.
+
+// The functions of a test stand outside any test function here.
+#![allow(clippy::unwrap_used, clippy::panic)]
 mod common;
 
 use std::net::SocketAddr;

@@ -1,4 +1,7 @@
 //! The service around the graph: access, limits, outages, restarts.
+
+// The functions of a test stand outside any test function here.
+#![allow(clippy::unwrap_used, clippy::panic)]
 mod common;
 
 use std::time::{Duration, Instant};

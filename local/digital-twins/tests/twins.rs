@@ -1,4 +1,7 @@
 //! Twins, components and telemetry.
+
+// The functions of a test stand outside any test function here.
+#![allow(clippy::unwrap_used, clippy::panic)]
 mod common;
 
 use common::{machine, start};

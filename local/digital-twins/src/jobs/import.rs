@@ -53,7 +53,7 @@ pub(crate) fn run(
         section_errors: 0,
         chunk: Chunk::default(),
     };
-    let told = import.output.info(json!({"status": "Started"}));
+    let told = import.output.info(&json!({"status": "Started"}));
     let outcome = told
         .and_then(|()| blob::open(&input, client, runtime))
         .and_then(|reader| import.read(Lines::new(reader)));
@@ -66,7 +66,7 @@ pub(crate) fn run(
         )),
         Err(message) => {
             // The log must tell it as well, where it can still be written.
-            let _ = import.output.error(json!({"message": message}));
+            let _ = import.output.error(&json!({"message": message}));
             failed(message)
         }
     };
@@ -75,7 +75,7 @@ pub(crate) fn run(
         JobStatus::Cancelled => "Cancelled",
         _ => "Failed",
     };
-    let _ = import.output.info(json!({"status": word}));
+    let _ = import.output.info(&json!({"status": word}));
     match import.output.finish(client, runtime) {
         Ok(()) => (status, error),
         Err(message) => failed(message),
@@ -114,7 +114,7 @@ impl Import<'_> {
                     self.end_section()?;
                     self.section = Some(section);
                     if section != Section::Header {
-                        self.output.info(json!({"section": section.name(), "status": "Started"}))?;
+                        self.output.info(&json!({"section": section.name(), "status": "Started"}))?;
                     }
                 }
                 Line::Broken(_, message) => {
@@ -208,7 +208,7 @@ impl Import<'_> {
         let Some(section) = self.section.take() else { return Ok(()) };
         if section != Section::Header {
             let status = if self.section_errors == 0 { "Succeeded" } else { "Failed" };
-            self.output.info(json!({"section": section.name(), "status": status}))?;
+            self.output.info(&json!({"section": section.name(), "status": status}))?;
         }
         self.section_errors = 0;
         Ok(())
@@ -238,6 +238,6 @@ impl Import<'_> {
         if !id.is_empty() {
             details["id"] = id.into();
         }
-        self.output.error(details)
+        self.output.error(&details)
     }
 }

@@ -40,15 +40,15 @@ impl Output {
         Ok(Self { job: job.to_owned(), place, sink })
     }
 
-    pub(super) fn info(&mut self, details: Value) -> Result<(), String> {
+    pub(super) fn info(&mut self, details: &Value) -> Result<(), String> {
         self.line("Info", details)
     }
 
-    pub(super) fn error(&mut self, details: Value) -> Result<(), String> {
+    pub(super) fn error(&mut self, details: &Value) -> Result<(), String> {
         self.line("Error", details)
     }
 
-    fn line(&mut self, kind: &str, details: Value) -> Result<(), String> {
+    fn line(&mut self, kind: &str, details: &Value) -> Result<(), String> {
         let line = json!({"timestamp": clock::now(), "jobId": self.job, "jobType": "Import", "logType": kind, "details": details});
         let mut bytes = line.to_string().into_bytes();
         bytes.push(b'\n');

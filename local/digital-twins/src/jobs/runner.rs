@@ -15,14 +15,17 @@ use super::{Job, JobKind, JobSettings, JobStatus, Place, Places};
 use crate::answer::Refusal;
 use crate::store::Store;
 
+/// Jobs by identifier: how to ask one to end, and the task that waits for it.
+type AtWork = HashMap<String, (Arc<AtomicBool>, Option<AbortHandle>)>;
+
 /// Works on the jobs of one store.
 #[derive(Debug)]
 pub(crate) struct Runner {
     store: Arc<Store>,
     places: Places,
     client: Client,
-    /// The job at work, by identifier: how to ask it to end, and the task that waits for it.
-    at_work: Mutex<HashMap<String, (Arc<AtomicBool>, Option<AbortHandle>)>>,
+    /// The job at work.
+    at_work: Mutex<AtWork>,
 }
 
 fn invalid(message: impl Into<String>) -> Refusal {
@@ -34,7 +37,7 @@ impl Runner {
         Arc::new(Self { store, places: Places::new(settings), client, at_work: Mutex::default() })
     }
 
-    fn at_work(&self) -> std::sync::MutexGuard<'_, HashMap<String, (Arc<AtomicBool>, Option<AbortHandle>)>> {
+    fn at_work(&self) -> std::sync::MutexGuard<'_, AtWork> {
         self.at_work.lock().unwrap_or_else(PoisonError::into_inner)
     }
 

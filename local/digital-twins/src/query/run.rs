@@ -36,10 +36,10 @@ pub(crate) fn run<G: Deref<Target = Graph>>(
         let graph = graph();
         collector.budget.start_slice();
         let models = models_of(query, &graph);
-        if let (Plan::Scan(plan), true) = (&plan, counting) {
-            if let Some(count) = plan.count(query, &graph, &models) {
-                return Ok(Page { rows: Vec::new(), count, after: None, examined: 1 });
-            }
+        if let (Plan::Scan(plan), true) = (&plan, counting)
+            && let Some(count) = plan.count(query, &graph, &models)
+        {
+            return Ok(Page { rows: Vec::new(), count, after: None, examined: 1 });
         }
         let from = collector.resume.take();
         let flow = match &plan {

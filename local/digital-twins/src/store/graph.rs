@@ -122,8 +122,9 @@ impl Graph {
             }
         }
         let source = key.0.clone();
-        let replaced = self.relationships.insert(key, Arc::clone(&document));
-        self.index.put_relationship(&document, replaced.as_deref());
+        let old = self.relationships.get(&key).map(Arc::clone);
+        self.index.put_relationship(&document, old.as_deref());
+        let replaced = self.relationships.insert(key, document);
         if replaced.is_none() {
             *self.outgoing.entry(source).or_default() += 1;
         }

@@ -42,11 +42,13 @@ struct Ready {
     acknowledge: Box<dyn FnOnce(Result<(), Refusal>) + Send>,
 }
 
+/// Plans a write. A refused write answers its caller by itself and gives back nothing.
+type PlanOf = Box<dyn FnOnce(&Graph) -> Option<Ready> + Send>;
+
 /// A write that waits for its turn.
 pub(super) struct Task {
     locks: Vec<Lock>,
-    /// Plans the write. A refused write answers its caller by itself and gives back nothing.
-    run: Box<dyn FnOnce(&Graph) -> Option<Ready> + Send>,
+    run: PlanOf,
 }
 
 impl std::fmt::Debug for Task {
