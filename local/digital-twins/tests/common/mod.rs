@@ -82,7 +82,11 @@ impl Answer {
         Self { status, headers, body }
     }
 
+    /// The error's code; a job that failed is no error of the request that asks for it.
     pub fn code(&self) -> &str {
+        if self.status < 400 {
+            return "";
+        }
         let code = self.body["error"]["code"].as_str().unwrap_or_default();
         if !code.is_empty() {
             assert_eq!(self.headers["x-ms-error-code"], code);
