@@ -122,7 +122,7 @@ fn check(files: &[PathBuf], output: Output) -> anyhow::Result<()> {
     });
     let shown: Vec<String> = shown.collect();
     let rows: Vec<Value> = errors.iter().map(row).collect();
-    output.result(&json!({ "errors": rows }), || shown.join("\n\n"));
+    output.result(&json!({ "errors": rows }), || shown.join("\n").trim_end().to_owned());
     bail!("{} errors", errors.len())
 }
 
