@@ -38,9 +38,11 @@ use crate::names::{SegmentName, hub_folder, parse_path};
 use crate::registry::Registry;
 use crate::store::Store;
 
-pub(crate) use plan::{day_key, day_start};
+pub(crate) use plan::{day_key, day_start, read_segment, uncovered};
 pub use roll_up::Summary;
 pub(crate) use roll_up::{HOUR, MINUTE, RollUpRows, floor};
+pub(crate) use sort::Sorter;
+pub(crate) use spill::Scratch;
 
 /// Lost races before giving up: each means that another compactor got on.
 const RACES: u32 = 8;

@@ -24,6 +24,8 @@ mod coverage;
 pub mod dead_letter;
 pub mod erase;
 mod error;
+#[cfg(any(test, feature = "conformance"))]
+pub mod faults;
 mod input;
 pub mod manifest;
 pub mod names;
@@ -32,6 +34,7 @@ pub mod quality;
 mod output;
 mod parquet_file;
 mod parquet_store;
+pub mod reader;
 mod registry;
 mod rows;
 pub mod scores;

@@ -18,9 +18,18 @@ const GAP: u64 = 64 << 10;
 /// # Errors
 /// [`StoreError::Corrupt`] where it is no Parquet file.
 pub(crate) async fn footer(store: &Store, path: &str, size: u64) -> Result<Option<Footer>, StoreError> {
+    footer_with(path, size, async |ranges| fetch(store, path, size, ranges).await).await
+}
+
+/// Reads a footer with the caller's way of fetching.
+pub(crate) async fn footer_with(
+    path: &str,
+    size: u64,
+    fetch: impl AsyncFn(Vec<Range<u64>>) -> Result<Option<Parts>, StoreError>,
+) -> Result<Option<Footer>, StoreError> {
     let mut tail = TAIL.min(size);
     loop {
-        let Some(parts) = fetch(store, path, size, vec![size - tail..size]).await? else { return Ok(None) };
+        let Some(parts) = fetch(vec![size - tail..size]).await? else { return Ok(None) };
         match Footer::read(&parts) {
             Ok(footer) => return Ok(Some(footer)),
             Err(cause) if tail >= size => return Err(StoreError::corrupt(path, cause)),
@@ -36,20 +45,24 @@ pub(crate) async fn fetch(
     size: u64,
     ranges: Vec<Range<u64>>,
 ) -> Result<Option<Parts>, StoreError> {
-    let ranges = join(ranges);
+    let ranges = join(ranges, path, size)?;
+    let Some(fetched) = store.read_ranges(path, &ranges).await? else { return Ok(None) };
+    parts(path, size, &ranges, fetched).map(Some)
+}
+
+/// What was fetched, if it is all that was asked for.
+pub(crate) fn parts(path: &str, size: u64, ranges: &[Range<u64>], fetched: Vec<Bytes>) -> Result<Parts, StoreError> {
+    if fetched.iter().zip(ranges).any(|(bytes, range)| bytes.len() as u64 != range.end - range.start) {
+        return Err(StoreError::corrupt(path, "it is shorter than the manifest says"));
+    }
+    Ok(Parts::new(size, ranges.iter().map(|range| range.start).zip(fetched).collect()))
+}
+
+/// Ranges in order, near ones as one.
+pub(crate) fn join(mut ranges: Vec<Range<u64>>, path: &str, size: u64) -> Result<Vec<Range<u64>>, StoreError> {
     if ranges.iter().any(|range| range.end > size) {
         return Err(StoreError::corrupt(path, "its footer names bytes behind its end"));
     }
-    let Some(parts) = store.read_ranges(path, &ranges).await? else { return Ok(None) };
-    let starts = ranges.iter().map(|range| range.start);
-    let parts: Vec<(u64, Bytes)> = starts.zip(parts).collect();
-    if parts.iter().zip(&ranges).any(|((_, bytes), range)| bytes.len() as u64 != range.end - range.start) {
-        return Err(StoreError::corrupt(path, "it is shorter than the manifest says"));
-    }
-    Ok(Some(Parts::new(size, parts)))
-}
-
-fn join(mut ranges: Vec<Range<u64>>) -> Vec<Range<u64>> {
     ranges.sort_by_key(|range| range.start);
     let mut joined: Vec<Range<u64>> = Vec::with_capacity(ranges.len());
     for range in ranges {
@@ -58,7 +71,7 @@ fn join(mut ranges: Vec<Range<u64>>) -> Vec<Range<u64>> {
             _ => joined.push(range),
         }
     }
-    joined
+    Ok(joined)
 }
 
 #[cfg(test)]
@@ -67,6 +80,8 @@ mod tests {
 
     #[test]
     fn near_ranges_are_fetched_as_one() {
-        assert_eq!(join(vec![900_000..900_010, 0..10, 20..30, 5..8]), [0..30, 900_000..900_010]);
+        let ranges = vec![900_000..900_010, 0..10, 20..30, 5..8];
+        assert_eq!(join(ranges.clone(), "x", 1_000_000).unwrap(), [0..30, 900_000..900_010]);
+        assert!(join(ranges, "x", 900_000).is_err());
     }
 }

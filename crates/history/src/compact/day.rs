@@ -1,7 +1,6 @@
 //! One day of a run: reads its inputs, sorts them, writes its files.
 
 use std::collections::HashMap;
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -16,6 +15,7 @@ use super::CompactOptions;
 use super::plan::{Input, day_key, day_start, read_segment};
 use super::roll_up::{Ready, RollUpBuilder};
 use super::sort::{PIECE, Sorter};
+use super::spill::Scratch;
 use crate::StoreError;
 use crate::erase::Erasures;
 use crate::input::{Head, Layouts};
@@ -189,20 +189,10 @@ struct Work {
     result: DayResult,
 }
 
-/// A folder for spilled rows that is gone with the value.
-struct Scratch(PathBuf);
-
-impl Drop for Scratch {
-    fn drop(&mut self) {
-        let _gone = std::fs::remove_dir_all(&self.0);
-    }
-}
-
 impl Work {
     fn run(&mut self, mut fetched: mpsc::Receiver<Fetched>) -> Result<(), StoreError> {
         let parent = self.options.folder.clone().unwrap_or_else(std::env::temp_dir);
-        let unique = format!("twinwright-compact-{}-{}-{:p}", std::process::id(), self.hash, &self.hash);
-        let scratch = Scratch(parent.join(unique));
+        let scratch = Scratch::new(&parent);
         let mut entry = DayEntry { key: self.key, values: 0, files: Vec::new(), roll_ups: None };
         let mut rolled = RollUps { minute: Vec::new(), hour: Vec::new() };
         let mut sorter = Sorter::new(self.options.memory);
@@ -236,7 +226,7 @@ impl Work {
                 sorter = Sorter::new(self.options.memory);
                 continue;
             }
-            sorter.settle_into(&scratch.0)?;
+            sorter.settle_into(scratch.path())?;
             if sorter.is_full_of_text() {
                 let full = std::mem::replace(&mut sorter, Sorter::new(self.options.memory));
                 self.write(full, &scratch, &mut entry, &mut rolled)?;
@@ -305,7 +295,7 @@ impl Work {
             if let Err(cause) = self.append_group(&footer, parts, group, sorter) {
                 return Ok(Err(cause));
             }
-            sorter.settle_into(&scratch.0)?;
+            sorter.settle_into(scratch.path())?;
         }
         Ok(Ok(()))
     }
@@ -383,7 +373,7 @@ impl Work {
         let signals = signals.map(|(at, column)| (at + TEXTS, Arc::from(column.column.as_str()))).collect();
         let mut builder = RollUpBuilder::new(signals);
         let mut ready = Ready::default();
-        let mut sorted = sorter.finish(&scratch.0)?;
+        let mut sorted = sorter.finish(scratch.path())?;
         let mut file = DayFile::new(&self.hub, &self.registry, &present)?;
         let mut minute = Rolled::new(&self.hub, "1m")?;
         let mut hour = Rolled::new(&self.hub, "1h")?;

@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use twinwright_core::time::{Micros, SECOND};
 
-use crate::rows::Dictionary;
 use crate::table::{Table, Values};
 
 /// One minute.
@@ -239,9 +238,6 @@ impl RollUpBuilder {
 pub(crate) fn floor(time: Micros, span: Micros) -> Micros {
     time.saturating_sub(time.rem_euclid(span))
 }
-
-/// Device names by code, for tests and writers.
-pub(crate) type Devices = Dictionary;
 
 #[cfg(test)]
 mod tests {

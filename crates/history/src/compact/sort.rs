@@ -3,6 +3,7 @@
 
 use std::path::Path;
 
+use twinwright_core::frame::NO_STATE;
 use twinwright_core::time::Micros;
 
 use super::spill::Run;
@@ -27,7 +28,7 @@ pub(super) fn key(table: &Table, row: usize, ranks: &[u32], names: &Names) -> Ke
 
 /// Takes rows in any order.
 #[derive(Debug)]
-pub(super) struct Sorter {
+pub(crate) struct Sorter {
     pub(super) names: Names,
     pub(super) table: Table,
     runs: Vec<Run>,
@@ -38,12 +39,39 @@ pub(super) struct Sorter {
 }
 
 impl Sorter {
-    pub(super) fn new(budget: usize) -> Self {
+    pub(crate) fn new(budget: usize) -> Self {
         Self { names: Names::default(), table: Table::default(), runs: Vec::new(), budget, roomy: false }
     }
 
-    pub(super) fn rows(&self) -> usize {
+    pub(crate) fn rows(&self) -> usize {
         self.table.rows() + self.runs.iter().map(Run::rows).sum::<usize>()
+    }
+
+    /// Takes rows that have names of their own.
+    pub(crate) fn take(&mut self, rows: &Table, names: &Names) {
+        let devices: Vec<u32> = rows.device.iter().map(|&code| self.names.devices.number(names.devices.get(code))).collect();
+        let sources: Vec<u16> = names.sources.iter().map(|&source| self.names.source(source)).collect();
+        let start = self.table.rows();
+        self.table.device.extend(devices);
+        self.table.time.extend_from_slice(&rows.time);
+        self.table.enqueued.extend_from_slice(&rows.enqueued);
+        self.table.sequence.extend_from_slice(&rows.sequence);
+        self.table.source.extend(rows.source.iter().map(|&source| sources[usize::from(source)]));
+        for (at, values) in rows.columns.iter().enumerate() {
+            match values {
+                Values::Absent => {}
+                Values::Doubles(values) => self.table.column(at).doubles(start).extend_from_slice(values),
+                Values::Codes(codes) => {
+                    let texts = self.names.text(at);
+                    let code = |&code: &u32| match code {
+                        NO_STATE => NO_STATE,
+                        code => texts.number(names.texts[at].get(code)),
+                    };
+                    let mapped: Vec<u32> = codes.iter().map(code).collect();
+                    self.table.column(at).codes(start).extend(mapped);
+                }
+            }
+        }
     }
 
     /// Whether the texts alone take as much memory as there may be: begin a new sorter.
@@ -72,7 +100,7 @@ impl Sorter {
     }
 
     /// [`Sorter::settle`] into a folder that is made when it is needed.
-    pub(super) fn settle_into(&mut self, folder: &Path) -> Result<(), StoreError> {
+    pub(crate) fn settle_into(&mut self, folder: &Path) -> Result<(), StoreError> {
         if self.table.bytes() > self.budget {
             std::fs::create_dir_all(folder).map_err(|error| super::spill::spill_error(folder, &error))?;
         }
@@ -93,7 +121,7 @@ impl Sorter {
     }
 
     /// The sorted rows.
-    pub(super) fn finish(mut self, folder: &Path) -> Result<Sorted, StoreError> {
+    pub(crate) fn finish(mut self, folder: &Path) -> Result<Sorted, StoreError> {
         self.table.pad();
         let order = self.table.order(&self.names);
         let ranks = self.names.ranks();
@@ -123,7 +151,7 @@ enum From {
 
 /// Gives rows in their order.
 #[derive(Debug)]
-pub(super) struct Sorted {
+pub(crate) struct Sorted {
     pub(super) names: Names,
     pub(super) ranks: Vec<u32>,
     from: From,
@@ -132,6 +160,19 @@ pub(super) struct Sorted {
 impl Sorted {
     /// The next piece; `None` at the end.
     pub(super) fn next(&mut self) -> Result<Option<Table>, StoreError> {
+        let names = std::mem::take(&mut self.names);
+        let piece = self.next_with(&names);
+        self.names = names;
+        piece
+    }
+
+    /// The names, for a caller who hands them out.
+    pub(crate) fn names_mut(&mut self) -> &mut Names {
+        &mut self.names
+    }
+
+    /// The next piece, with the names that were taken out.
+    pub(crate) fn next_with(&mut self, names: &Names) -> Result<Option<Table>, StoreError> {
         match &mut self.from {
             From::Memory { table, order, next } => {
                 if *next >= order.len() {
@@ -153,7 +194,7 @@ impl Sorted {
                 let mut parts = 0;
                 for run in runs.iter_mut() {
                     let before = piece.rows();
-                    run.read_until(cut.as_ref(), &mut piece, &self.ranks, &self.names)?;
+                    run.read_until(cut.as_ref(), &mut piece, &self.ranks, names)?;
                     parts += usize::from(piece.rows() > before);
                 }
                 if piece.rows() == 0 {
@@ -161,7 +202,7 @@ impl Sorted {
                 }
                 piece.pad();
                 if parts > 1 {
-                    let order = piece.order(&self.names);
+                    let order = piece.order(names);
                     piece = piece.gather(&order);
                 }
                 return Ok(Some(piece));

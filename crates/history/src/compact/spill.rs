@@ -12,6 +12,28 @@ use crate::table::{Names, Table, Values};
 
 static NUMBER: AtomicU64 = AtomicU64::new(0);
 
+/// A folder for spilled rows: made when it is needed, gone with the value.
+#[derive(Debug)]
+pub(crate) struct Scratch(PathBuf);
+
+impl Scratch {
+    /// Below a folder, under a name of its own.
+    pub(crate) fn new(parent: &Path) -> Self {
+        let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+        Self(parent.join(format!("twinwright-rows-{}-{number}", std::process::id())))
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        &self.0
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        let _gone = std::fs::remove_dir_all(&self.0);
+    }
+}
+
 /// A key with the device's code: ranks change as devices come.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct RunKey {
