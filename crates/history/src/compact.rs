@@ -32,6 +32,7 @@ use futures::StreamExt;
 use twinwright_core::time::{Micros, SECOND};
 
 use crate::StoreError;
+use crate::delta;
 use crate::erase::Erasures;
 use crate::manifest::{Damaged, Manifests};
 use crate::names::{SegmentName, hub_folder, parse_path};
@@ -67,6 +68,11 @@ pub struct CompactOptions {
     /// Keeps segments that no snapshot of their partition covers, because a cold start replays them. Off where no
     /// partition's state is kept, as in an imported store.
     pub keep_for_replay: bool,
+    /// Days after which a day's rows, roll-ups and scores go; none for ever. Dead letters stay: they are few, and somebody's
+    /// to look at.
+    pub keep_days: Option<u32>,
+    /// Whether the Delta Lake table is kept up to date.
+    pub delta: bool,
 }
 
 impl CompactOptions {
@@ -81,6 +87,8 @@ impl CompactOptions {
             file_bytes: 96 << 20,
             folder: None,
             keep_for_replay: true,
+            keep_days: None,
+            delta: true,
         }
     }
 }
@@ -108,6 +116,8 @@ pub struct CompactReport {
     pub deleted_segments: usize,
     /// Files deleted after their grace period, and of runs that came to nothing.
     pub deleted_files: usize,
+    /// Days that went because they were too old.
+    pub expired_days: usize,
     /// Races lost against other compactors.
     pub races_lost: u32,
 }
@@ -175,7 +185,17 @@ impl Compactor {
                 continue;
             }
             let deleted = sweep::due(&self.store, &parent, options).await?;
-            let next = publish::next(&parent, &plan, &days, &registry, &erasures, &damaged, &deleted, options);
+            let expired = sweep::expired(self, &parent, options).await?;
+            let facts = publish::Facts {
+                plan: &plan,
+                days: &days,
+                registry: &registry,
+                erasures: &erasures,
+                damaged: &damaged,
+                deleted: &deleted,
+                expired: &expired,
+            };
+            let next = publish::next(&parent, &facts, options);
             let current = match next {
                 None => parent,
                 Some(next) => {
@@ -200,6 +220,10 @@ impl Compactor {
                 tracing::error!(path = damage.path, cause = damage.cause, "a segment cannot be read and stays as it is");
             }
             report.deleted_files = deleted.len();
+            if options.delta {
+                delta::publish(&self.store, &self.hub, &current).await?;
+            }
+            report.expired_days = expired.len();
             sweep::sweep(self, &current, &listed, options, &mut report).await?;
             return Ok(report);
         }

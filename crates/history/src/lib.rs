@@ -22,15 +22,19 @@ mod column_chunk;
 pub mod compact;
 mod coverage;
 pub mod dead_letter;
+pub mod delta;
 pub mod erase;
 mod error;
+pub mod export;
 #[cfg(any(test, feature = "conformance"))]
 pub mod faults;
+pub mod import;
 mod input;
 pub mod manifest;
 pub mod names;
 pub mod numbered;
 pub mod quality;
+mod numbers;
 mod output;
 mod parquet_file;
 mod parquet_store;
@@ -43,6 +47,7 @@ pub mod segments;
 pub mod snapshot;
 pub mod store;
 mod table;
+pub mod verify;
 #[cfg(test)]
 mod testing;
 

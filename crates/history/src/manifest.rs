@@ -301,6 +301,11 @@ impl Manifests {
         Ok(self.documents.read(manifest.number).await?.as_ref() == Some(&bytes))
     }
 
+    /// Deletes all but the newest: old ones name the devices at the borders of files.
+    pub(crate) async fn forget(&self) -> Result<usize, StoreError> {
+        self.documents.sweep(1).await
+    }
+
     /// Deletes old manifests.
     pub(crate) async fn sweep(&self) -> Result<usize, StoreError> {
         self.documents.sweep(KEPT).await

@@ -386,6 +386,17 @@ impl DayFile {
         self.file.writer.bytes_written()
     }
 
+    /// Moves what is written so far out of memory, for a caller who writes the file as it grows.
+    pub(crate) fn drain(&mut self, out: &mut impl Write) -> std::io::Result<()> {
+        let sink = self.file.writer.inner_mut();
+        for part in sink.full.drain(..) {
+            out.write_all(&part)?;
+        }
+        out.write_all(&sink.open)?;
+        sink.open.clear();
+        Ok(())
+    }
+
     /// Ends the file.
     pub(crate) fn finish(self) -> Result<Finished, StoreError> {
         self.file.finish().map_err(|error| failed(&error))

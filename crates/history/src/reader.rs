@@ -177,6 +177,39 @@ impl History {
         }
     }
 
+    /// The rows of one day's files, whoever asks for which time.
+    pub(crate) async fn visit_day(
+        &self,
+        entry: &crate::manifest::DayEntry,
+        mut visitor: impl FnMut(&Rows),
+    ) -> Result<(), StoreError> {
+        let manifest = Manifest { days: vec![entry.clone()], ..Manifest::clone(&*self.manifests.latest().await?) };
+        let snapshot =
+            Snapshot { manifest: Arc::new(manifest), erasures: Arc::default(), segments: Vec::new() };
+        let mut engine = self.engine(snapshot);
+        let (sender, mut receiver) = mpsc::channel(2);
+        let query = RowQuery {
+            from: Micros::MIN,
+            to: Micros::MAX,
+            columns: Some(BTreeSet::new()),
+            ..RowQuery::default()
+        };
+        let work = tokio::task::spawn_blocking(move || {
+            engine.visit(&query, &mut |rows| match sender.blocking_send(rows) {
+                Ok(()) => ControlFlow::Continue(()),
+                Err(_) => ControlFlow::Break(()),
+            })
+        });
+        while let Some(rows) = receiver.recv().await {
+            visitor(&rows);
+        }
+        let report = work.await.map_err(ended)??;
+        match report.damaged.first() {
+            Some(path) => Err(StoreError::corrupt(path, "its numbers cannot be kept, so its day stays")),
+            None => Ok(()),
+        }
+    }
+
     /// All rows at once, by device and time.
     ///
     /// # Errors

@@ -350,6 +350,10 @@ impl Rows {
         self.text(EXTRA, row)
     }
 
+    pub(crate) fn text_of(&self, column: usize, row: usize) -> Option<&str> {
+        self.text(column, row)
+    }
+
     fn text(&self, column: usize, row: usize) -> Option<&str> {
         let Some(Values::Codes(codes)) = self.table.columns.get(column) else { return None };
         let code = codes.get(row).copied().filter(|&code| code != NO_STATE)?;

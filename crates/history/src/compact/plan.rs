@@ -17,7 +17,7 @@ use crate::parquet_file::{Footer, Parts, guard};
 use crate::registry::Registry;
 use crate::table::{Names, Table};
 
-const DAY: Micros = 86_400 * SECOND;
+pub(super) const DAY: Micros = 86_400 * SECOND;
 /// An event time further away from the enqueued time does not choose the day.
 const STRAY: Micros = 366 * DAY;
 

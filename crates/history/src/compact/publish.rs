@@ -12,18 +12,22 @@ use crate::erase::Erasures;
 use crate::manifest::{Covered, CoveredAt, DayKey, FORMAT, Garbage, Manifest, Source};
 use crate::registry::Registry;
 
+/// What a manifest is made of, beside its parent.
+pub(super) struct Facts<'a> {
+    pub(super) plan: &'a Plan,
+    pub(super) days: &'a [(DayKey, DayResult)],
+    pub(super) registry: &'a Registry,
+    pub(super) erasures: &'a Erasures,
+    pub(super) damaged: &'a BTreeSet<DamagedPath>,
+    /// Garbage that is gone.
+    pub(super) deleted: &'a BTreeSet<String>,
+    /// Days that are too old.
+    pub(super) expired: &'a BTreeSet<DayKey>,
+}
+
 /// The manifest behind the parent; none where nothing has changed.
-#[allow(clippy::too_many_arguments, reason = "all of it is what a manifest is made of")]
-pub(super) fn next(
-    parent: &Manifest,
-    plan: &Plan,
-    days: &[(DayKey, DayResult)],
-    registry: &Registry,
-    erasures: &Erasures,
-    damaged: &BTreeSet<DamagedPath>,
-    deleted: &BTreeSet<String>,
-    options: &CompactOptions,
-) -> Option<Manifest> {
+pub(super) fn next(parent: &Manifest, facts: &Facts<'_>, options: &CompactOptions) -> Option<Manifest> {
+    let Facts { plan, days, registry, erasures, damaged, deleted, expired } = *facts;
     let covered = cover(parent, plan, days);
     let mut next = parent.clone();
     next.number = parent.number + 1;
@@ -41,6 +45,14 @@ pub(super) fn next(
             entries.insert(*key, entry.clone());
         }
         garbage.extend(day.replaced.iter().cloned());
+    }
+    for key in expired {
+        // A day to which this run has added goes with the next one.
+        if parent.day(*key) == entries.get(key)
+            && let Some(day) = entries.remove(key)
+        {
+            garbage.extend(day.paths().cloned());
+        }
     }
     next.days = entries.into_values().collect();
     let since = options.now;

@@ -4,10 +4,14 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use futures::StreamExt;
 
+use super::plan::{DAY, day_start};
 use super::{CompactOptions, CompactReport, Compactor, Listed};
 use crate::StoreError;
-use crate::manifest::{Manifest, covers_name};
+use crate::erase::keep_numbers;
+use crate::manifest::{DayKey, Manifest, Source, covers_name};
 use crate::names::hub_folder;
+use crate::numbers::Numbers;
+use crate::reader::History;
 use crate::snapshot::SnapshotStore;
 use crate::store::Store;
 
@@ -25,6 +29,47 @@ pub(super) async fn due(
         }
     }
     Ok(deleted)
+}
+
+/// Days that are too old. Their sequence numbers are kept before they go, so that a proof of completeness still holds.
+pub(super) async fn expired(
+    compactor: &Compactor,
+    parent: &Manifest,
+    options: &CompactOptions,
+) -> Result<BTreeSet<DayKey>, StoreError> {
+    let Some(days) = options.keep_days else { return Ok(BTreeSet::new()) };
+    let limit = options.now.saturating_sub(i64::from(days) * DAY);
+    let is_old = |key: &DayKey| day_start(key.day.saturating_add(1)) <= limit;
+    let expired: BTreeSet<DayKey> = parent.days.iter().map(|day| day.key).filter(is_old).collect();
+    let history = History::new(compactor.store.clone(), &*compactor.hub);
+    for key in &expired {
+        let Some(entry) = parent.day(*key) else { continue };
+        let mut numbers: BTreeMap<Source, Numbers> = BTreeMap::new();
+        history
+            .visit_day(entry, |rows| {
+                for (row, &number) in rows.sequences().iter().enumerate() {
+                    numbers.entry(rows.source(row)).or_default().insert(number);
+                }
+            })
+            .await?;
+        let numbers = numbers.into_iter().map(|(source, numbers)| (source, numbers.into_coverage())).collect();
+        keep_numbers(&compactor.store, &compactor.hub, &format!("{key:?}"), &numbers).await?;
+    }
+    let first_kept = crate::names::day_folder("scores", &compactor.hub, limit);
+    for folder in compactor.store.folders(&hub_folder("scores", &compactor.hub)).await? {
+        if folder < first_kept {
+            delete_all(&compactor.store, &folder).await?;
+        }
+    }
+    Ok(expired)
+}
+
+async fn delete_all(store: &Store, folder: &str) -> Result<(), StoreError> {
+    let mut entries = store.entries(folder, None)?;
+    while let Some(entry) = entries.next().await {
+        store.delete(&entry?.path).await?;
+    }
+    Ok(())
 }
 
 /// Deletes settled segments, and files whose manifest has passed without them.
