@@ -158,8 +158,11 @@ impl Compactor {
             let parent = self.manifests.latest().await?;
             let erasures = Erasures::latest(&self.store, &self.hub).await?;
             let mut registry = Registry::new(&parent.columns);
+            // One that another compactor took away is not damaged.
+            damaged.retain(|damage| listed.iter().any(|listed| listed.name.path() == damage.0.path));
             let mut plan =
                 plan::Plan::make(self, &listed, &parent, &mut registry, options, &mut damaged).await?;
+            plan.add_unsealed(&parent, options);
             if erasures.number != parent.erasures {
                 plan.add_erased(&parent, &erasures);
             }

@@ -54,6 +54,11 @@ impl Faults {
         self.left.store(i64::from(operations), Ordering::SeqCst);
     }
 
+    /// Whether the moment has come.
+    pub fn is_spent(&self) -> bool {
+        self.left.load(Ordering::SeqCst) < 0
+    }
+
     /// No more faults.
     pub fn heal(&self) {
         self.left.store(NEVER, Ordering::SeqCst);

@@ -90,6 +90,9 @@ pub struct DayEntry {
     pub key: DayKey,
     /// Values of signals in it.
     pub values: u64,
+    /// Whether it was written whole after its end; until then it is appended to.
+    #[serde(default)]
+    pub sealed: bool,
     /// Files of rows; no row is in two.
     pub files: Vec<FileEntry>,
     /// Roll-ups of all its rows; none while the day is still appended to, and none for stray rows.

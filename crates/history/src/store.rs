@@ -2,6 +2,7 @@
 
 mod azure;
 mod folder;
+mod patience;
 mod url;
 
 use std::ops::Range;
@@ -134,14 +135,25 @@ impl Store {
         path: &str,
         ranges: &[Range<u64>],
     ) -> Result<Option<Vec<Bytes>>, StoreError> {
-        match self.objects.get_ranges(&parse(path)?, ranges).await {
+        let location = parse(path)?;
+        match self.objects.get_ranges(&location, ranges).await {
             Ok(parts) => Ok(Some(parts)),
             Err(object_store::Error::NotFound { source, .. })
                 if !source.to_string().contains("ContainerNotFound") =>
             {
                 Ok(None)
             }
-            Err(error) => Err(StoreError::from_object_store(path, &error)),
+            Err(error) => {
+                // Stores differ in what they say of a range behind the end; the length tells.
+                let wanted = ranges.iter().map(|range| range.end).max().unwrap_or(0);
+                match self.objects.head(&location).await {
+                    Ok(found) if found.size < wanted => {
+                        let cause = format!("it has {} bytes, {wanted} are expected", found.size);
+                        Err(StoreError::corrupt(path, cause))
+                    }
+                    _ => Err(StoreError::from_object_store(path, &error)),
+                }
+            }
         }
     }
 

@@ -36,6 +36,11 @@ const ROLL_UP_BYTES: usize = 32 << 20;
 /// Segments fetched ahead.
 const AHEAD: usize = 16;
 
+/// Whether a day's late events are in, all but the latest.
+pub(super) fn is_over(key: DayKey, options: &CompactOptions) -> bool {
+    day_start(key.day.saturating_add(1)).saturating_add(options.settle) <= options.now
+}
+
 /// What is to be done.
 pub(super) struct DayJob<'a> {
     pub(super) store: &'a Store,
@@ -71,7 +76,7 @@ impl DayJob<'_> {
     /// Does it, or finds it done by a run that was killed.
     pub(super) async fn run(self, registry: Registry) -> Result<(DayResult, Registry), StoreError> {
         let old = self.parent.day(self.key);
-        let over = day_start(self.key.day.saturating_add(1)).saturating_add(self.options.settle) <= self.options.now;
+        let over = is_over(self.key, self.options);
         let erasing = self.erasures.number != self.parent.erasures;
         let appended = old.map_or(0, |day| day.files.len());
         let whole = over || erasing || appended == 0 || appended >= APPENDED;
@@ -193,7 +198,8 @@ impl Work {
     fn run(&mut self, mut fetched: mpsc::Receiver<Fetched>) -> Result<(), StoreError> {
         let parent = self.options.folder.clone().unwrap_or_else(std::env::temp_dir);
         let scratch = Scratch::new(&parent);
-        let mut entry = DayEntry { key: self.key, values: 0, files: Vec::new(), roll_ups: None };
+        let mut entry =
+            DayEntry { key: self.key, values: 0, sealed: false, files: Vec::new(), roll_ups: None };
         let mut rolled = RollUps { minute: Vec::new(), hour: Vec::new() };
         let mut sorter = Sorter::new(self.options.memory);
         let mut groups = 0;
@@ -251,6 +257,7 @@ impl Work {
             entry.values += old.values;
             entry.files.splice(0..0, old.files.iter().cloned());
         }
+        entry.sealed = !appended && is_over(self.key, &self.options);
         let complete = groups == 1 && !appended && !self.key.stray;
         entry.roll_ups = complete.then_some(rolled.clone());
         let old_roll_ups = self.old.iter().flat_map(|old| old.roll_ups.iter());

@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use twinwright_core::frame::SequenceRange;
 use twinwright_core::time::{Micros, SECOND};
 
+use super::day::is_over;
 use super::{CompactOptions, Compactor, DamagedPath, Listed};
 use crate::StoreError;
 use crate::coverage::Coverage;
@@ -115,6 +116,13 @@ impl Plan {
             }
         }
         Ok(plan)
+    }
+
+    /// Days that were appended to and are over now are written whole.
+    pub(super) fn add_unsealed(&mut self, parent: &Manifest, options: &CompactOptions) {
+        for day in parent.days.iter().filter(|day| !day.sealed && is_over(day.key, options)) {
+            self.days.entry(day.key).or_default();
+        }
     }
 
     /// Days that may have rows of erased devices are written again.
