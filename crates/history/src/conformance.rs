@@ -6,7 +6,7 @@ use futures::future::join_all;
 use crate::store::{Created, Store};
 
 /// Writers of the race.
-const WRITERS: usize = 8;
+const WRITERS: usize = 16;
 
 /// Runs all checks below a prefix of its own, which should be unused before.
 ///

@@ -5,13 +5,39 @@ use std::collections::BTreeMap;
 
 use twinwright_core::frame::SequenceRange;
 
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Coverage {
     /// First to last, apart from each other by at least one number.
     ranges: BTreeMap<i64, i64>,
 }
 
 impl Coverage {
+    /// Whether every number of a range was seen.
+    pub(crate) fn covers(&self, range: SequenceRange) -> bool {
+        self.ranges.range(..=range.first).next_back().is_some_and(|(_, &last)| last >= range.last)
+    }
+
+    /// Whether any number of a range was seen.
+    pub(crate) fn touches(&self, range: SequenceRange) -> bool {
+        self.ranges.range(..=range.last).next_back().is_some_and(|(_, &last)| last >= range.first)
+    }
+
+    /// The ranges, ascending.
+    pub(crate) fn ranges(&self) -> impl Iterator<Item = SequenceRange> + '_ {
+        self.ranges.iter().map(|(&first, &last)| SequenceRange { first, last })
+    }
+
+    /// What lies between the ranges.
+    pub(crate) fn holes(&self) -> Vec<SequenceRange> {
+        let next = self.ranges().skip(1);
+        self.ranges().zip(next).map(|(a, b)| SequenceRange { first: a.last + 1, last: b.first - 1 }).collect()
+    }
+
+    /// Adds all ranges of another one.
+    pub(crate) fn extend(&mut self, other: &Self) {
+        other.ranges().for_each(|range| self.insert(range));
+    }
+
     pub(crate) fn contains(&self, sequence: i64) -> bool {
         self.ranges.range(..=sequence).next_back().is_some_and(|(_, &last)| last >= sequence)
     }
@@ -49,6 +75,9 @@ mod tests {
             for number in -2..75 {
                 let expected = ranges.iter().any(|&(first, length)| (first..=first + length).contains(&number));
                 prop_assert_eq!(coverage.contains(number), expected);
+                let pair = SequenceRange { first: number, last: number + 1 };
+                prop_assert_eq!(coverage.covers(pair), coverage.contains(number) && coverage.contains(number + 1));
+                prop_assert_eq!(coverage.touches(pair), coverage.contains(number) || coverage.contains(number + 1));
             }
             let apart = coverage.ranges.iter().zip(coverage.ranges.iter().skip(1)).all(|(a, b)| a.1 + 1 < *b.0);
             prop_assert!(apart);

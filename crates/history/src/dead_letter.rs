@@ -95,14 +95,24 @@ impl DeadLetters {
         }
         let folder = day_folder(ROOT, &self.hub, first_enqueued);
         let path = format!("{folder}/p{partition}_{:020}-{:020}.jsonl", range.first, range.last);
-        let mut lines = Vec::with_capacity(letters.iter().map(|letter| letter.body.len() + 256).sum());
-        for letter in letters {
-            let line = Line::of(letter);
-            serde_json::to_writer(&mut lines, &line)
-                .map_err(|error| StoreError::invalid(format!("the dead letter cannot be stored: {error}")))?;
-            lines.push(b'\n');
+        self.store.create(&path, lines(letters)?).await.map(Some)
+    }
+
+    /// Puts other letters in the place of a batch: written under a name of their own first, so that none is lost between.
+    pub(crate) async fn replace(
+        &self,
+        batch: &DeadLetterBatch,
+        letters: &[DeadLetter],
+    ) -> Result<(), StoreError> {
+        if !letters.is_empty() {
+            let stem = batch.path.strip_suffix(".jsonl").unwrap_or(&batch.path);
+            let (stem, number) = match stem.rsplit_once("_e").map(|(stem, digits)| (stem, digits.parse::<u32>())) {
+                Some((stem, Ok(number))) => (stem, number + 1),
+                _ => (stem, 1),
+            };
+            self.store.create(&format!("{stem}_e{number}.jsonl"), lines(letters)?).await?;
         }
-        self.store.create(&path, lines.into()).await.map(Some)
+        self.store.delete(&batch.path).await
     }
 
     /// Stored batches from the day of an enqueued time on, by path; `None` for all.
@@ -145,8 +155,21 @@ impl DeadLetters {
     }
 }
 
+fn lines(letters: &[DeadLetter]) -> Result<Bytes, StoreError> {
+    let mut lines = Vec::with_capacity(letters.iter().map(|letter| letter.body.len() + 256).sum());
+    for letter in letters {
+        let line = Line::of(letter);
+        serde_json::to_writer(&mut lines, &line)
+            .map_err(|error| StoreError::invalid(format!("the dead letter cannot be stored: {error}")))?;
+        lines.push(b'\n');
+    }
+    Ok(lines.into())
+}
+
 fn parse(path: String) -> Option<DeadLetterBatch> {
     let stem = path.rsplit('/').next()?.strip_suffix(".jsonl")?;
+    // What was written again without an erased device's letters.
+    let stem = stem.rsplit_once("_e").map_or(stem, |(stem, _)| stem);
     let (partition, range) = stem.strip_prefix('p')?.split_once('_')?;
     if range.len() != 41 || !range.is_ascii() {
         return None;

@@ -61,6 +61,16 @@ pub enum StoreError {
         /// What, and what to do instead.
         what: String,
     },
+    /// A later version of this program wrote it, and this one may not guess what it means.
+    #[error("{path} has format {format}, this version reads up to {known}: upgrade twinwright here first")]
+    Newer {
+        /// Object.
+        path: String,
+        /// Its format.
+        format: u32,
+        /// The newest format that this version reads.
+        known: u32,
+    },
     /// Others took every number that was tried.
     #[error(
         "lost {attempts} races for the next document under {prefix}: fewer instances should write it at once, try again later"

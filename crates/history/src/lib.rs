@@ -18,19 +18,39 @@
 
 #[cfg(any(test, feature = "conformance"))]
 pub mod conformance;
+mod column_chunk;
+pub mod compact;
 mod coverage;
 pub mod dead_letter;
+pub mod delta;
+pub mod erase;
 mod error;
+pub mod export;
+#[cfg(any(test, feature = "conformance"))]
+pub mod faults;
+pub mod import;
+mod input;
+pub mod manifest;
 pub mod names;
 pub mod numbered;
 pub mod quality;
+mod numbers;
+mod output;
+mod parquet_file;
+mod parquet_store;
+pub mod reader;
+mod registry;
 mod rows;
 pub mod scores;
 pub mod segment;
 pub mod segments;
 pub mod snapshot;
 pub mod store;
+mod table;
+pub mod verify;
 #[cfg(test)]
 mod testing;
 
 pub use error::StoreError;
+pub use registry::ColumnName;
+pub use table::Rows;

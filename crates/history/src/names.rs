@@ -144,6 +144,13 @@ pub(crate) fn day_folder(root: &str, hub: &str, time: Micros) -> String {
     format!("{}/date={:04}-{:02}-{:02}", hub_folder(root, hub), date.year(), date.month(), date.day())
 }
 
+/// Folder of a day below a root that has its version already, such as `history/v=1`.
+pub(crate) fn day_folder_of(root: &str, hub: &str, time: Micros) -> String {
+    let date = date(time);
+    let hub = hub_part(hub);
+    format!("{root}/hub={hub}/date={:04}-{:02}-{:02}", date.year(), date.month(), date.day())
+}
+
 /// Hub names have letters, digits and hyphens; anything else is escaped as `~` and two hex digits a byte, so that no name
 /// can leave its folder. Escaping twice changes nothing.
 fn hub_part(hub: &str) -> String {
@@ -171,7 +178,7 @@ fn date(time: Micros) -> DateTime<Utc> {
     DateTime::from_timestamp_micros(time.clamp(FIRST_STAMP, LAST_STAMP)).unwrap_or_default()
 }
 
-fn stamp(time: Micros) -> String {
+pub(crate) fn stamp(time: Micros) -> String {
     let date = date(time);
     let (day, clock) = (date.date_naive(), date.time());
     format!(

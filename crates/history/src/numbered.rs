@@ -51,22 +51,28 @@ impl NumberedDocuments {
         Ok(highest)
     }
 
+    /// The highest number that is taken.
+    ///
+    /// # Errors
+    /// [`StoreError`]
+    pub async fn highest_number(&self) -> Result<Option<u64>, StoreError> {
+        let known = self.known.load(Ordering::Relaxed);
+        // Someone may have emptied the folder, so what was known is no proof that there is nothing.
+        if known > 0
+            && let Some(highest) = self.highest(Some(known - 1)).await?
+        {
+            return Ok(Some(highest));
+        }
+        self.highest(None).await
+    }
+
     /// The document that rules, with its number.
     ///
     /// # Errors
     /// [`StoreError`]
     pub async fn latest(&self) -> Result<Option<(u64, Bytes)>, StoreError> {
         for _ in 0..RACES {
-            let known = self.known.load(Ordering::Relaxed);
-            let mut highest = None;
-            if known > 0 {
-                highest = self.highest(Some(known - 1)).await?;
-            }
-            // Someone may have emptied the folder, so what was known is no proof that there is nothing.
-            if highest.is_none() {
-                highest = self.highest(None).await?;
-            }
-            let Some(number) = highest else { return Ok(None) };
+            let Some(number) = self.highest_number().await? else { return Ok(None) };
             self.known.store(number, Ordering::Relaxed);
             if let Some(bytes) = self.store.read(&self.path(number)).await? {
                 return Ok(Some((number, bytes)));

@@ -125,13 +125,17 @@ pub(crate) fn split(frame: &Frame) -> Option<Vec<Frame>> {
 }
 
 /// Gives each text a number, in order of first appearance.
-#[derive(Default)]
+#[derive(Debug, Default)]
 pub(crate) struct Dictionary {
     texts: Vec<Arc<str>>,
     numbers: std::collections::HashMap<Arc<str>, u32>,
     /// Neighbouring rows often have the same text.
     last: Option<u32>,
+    bytes: usize,
 }
+
+/// What an entry costs beside its text: two pointers with lengths, a number, a hash table's slack.
+const ENTRY: usize = 64;
 
 impl Dictionary {
     pub(crate) fn number(&mut self, text: &str) -> u32 {
@@ -141,6 +145,7 @@ impl Dictionary {
         let number = self.numbers.get(text).copied().unwrap_or_else(|| {
             let number = u32::try_from(self.texts.len()).unwrap_or(u32::MAX);
             let shared: Arc<str> = Arc::from(text);
+            self.bytes += text.len() + ENTRY;
             self.texts.push(Arc::clone(&shared));
             self.numbers.insert(shared, number);
             number
@@ -151,6 +156,31 @@ impl Dictionary {
 
     pub(crate) fn text(&self, number: u32) -> Arc<str> {
         Arc::clone(&self.texts[number as usize])
+    }
+
+    pub(crate) fn shared(&self, number: u32) -> &Arc<str> {
+        &self.texts[number as usize]
+    }
+
+    pub(crate) fn get(&self, number: u32) -> &str {
+        &self.texts[number as usize]
+    }
+
+    pub(crate) fn find(&self, text: &str) -> Option<u32> {
+        self.numbers.get(text).copied()
+    }
+
+    pub(crate) fn texts(&self) -> &[Arc<str>] {
+        &self.texts
+    }
+
+    pub(crate) fn len(&self) -> u32 {
+        u32::try_from(self.texts.len()).unwrap_or(u32::MAX)
+    }
+
+    /// Bytes of memory, about.
+    pub(crate) fn bytes(&self) -> usize {
+        self.bytes
     }
 
     pub(crate) fn into_texts(self) -> Vec<Arc<str>> {

@@ -145,6 +145,37 @@ impl ScoreLog {
     }
 }
 
+impl ScoreLog {
+    /// Writes files again without a device's scores of events before a time; says how many. Scores can be rebuilt, so a
+    /// kill in between loses nothing for good.
+    pub(crate) async fn erase(&self, device: &str, before: Micros) -> Result<usize, StoreError> {
+        let mut changed = 0;
+        for name in list_names(&self.store, "scores", &self.hub, None, |_| true).await? {
+            let path = name.scores_path();
+            let Some(bytes) = self.store.read(&path).await? else { continue };
+            let rows = match decode(bytes) {
+                Ok(rows) => rows,
+                Err(cause) => {
+                    tracing::warn!(path, cause, "damaged scores may still name an erased device");
+                    continue;
+                }
+            };
+            let mut kept = ScoreRows::default();
+            for row in 0..rows.rows() {
+                if *rows.device[row] != *device || rows.time[row] >= before {
+                    push(&mut kept, &rows, row);
+                }
+            }
+            if kept.rows() < rows.rows() {
+                self.store.delete(&path).await?;
+                self.store.create(&path, encode(&kept)?).await?;
+                changed += 1;
+            }
+        }
+        Ok(changed)
+    }
+}
+
 fn push(out: &mut ScoreRows, rows: &ScoreRows, row: usize) {
     out.device.push(Arc::clone(&rows.device[row]));
     out.time.push(rows.time[row]);

@@ -22,11 +22,16 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 pub use crate::names::{SegmentName, parse_path, path};
+pub use columns::Kind;
+pub(crate) use columns::{
+    Columns, DEVICE_ID, ENQUEUED, EXTRA, FIXED, PARTITION, PROPERTIES, QUALITY, SEQUENCE, TIME, free_name,
+    safe_name,
+};
 pub use decode::decode;
 pub use encode::encode;
 
 /// Version of the layout.
-const FORMAT: &str = "1";
+pub(crate) const FORMAT: &str = "1";
 
 /// What scored an equipment's rows.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -89,6 +89,14 @@ impl SnapshotStore {
         Ok(None)
     }
 
+    /// Epoch and sequence number of the oldest snapshot that is kept: a cold start that has to fall back on it replays
+    /// what is behind it.
+    pub(crate) async fn oldest_kept(&self, partition: u32) -> Result<Option<(u32, i64)>, StoreError> {
+        let all = self.list(partition).await?;
+        let kept = &all[all.len().saturating_sub(KEPT)..];
+        Ok(kept.first().map(|(epoch, last, _)| (*epoch, *last)))
+    }
+
     /// Deletes all but the newest three snapshots of a partition; says how many went.
     ///
     /// # Errors

@@ -2,8 +2,10 @@
 
 mod azure;
 mod folder;
+mod patience;
 mod url;
 
+use std::ops::Range;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -11,7 +13,7 @@ use bytes::Bytes;
 use futures::StreamExt;
 use futures::stream::BoxStream;
 use object_store::path::Path;
-use object_store::{ObjectStore, ObjectStoreExt, PutMode, PutOptions};
+use object_store::{ObjectStore, ObjectStoreExt, PutMode, PutOptions, PutPayload};
 use twinwright_core::time::Micros;
 
 use crate::StoreError;
@@ -64,14 +66,29 @@ impl Store {
         Self { objects, kind: Kind::Memory, root: None, azure: None }
     }
 
+    /// Objects of a store that the tests' faults wrap.
+    #[cfg(any(test, feature = "conformance"))]
+    pub fn wrap(objects: Arc<dyn ObjectStore>) -> Self {
+        Self { objects, kind: Kind::Memory, root: None, azure: None }
+    }
+
     /// Stores the bytes if the name is free. The object appears whole or not at all, and is durable on return.
     ///
     /// # Errors
     /// [`StoreError::Unavailable`] leaves open whether it landed: call again, [`Created::AlreadyThere`] is success.
     pub async fn create(&self, path: &str, bytes: Bytes) -> Result<Created, StoreError> {
+        self.create_payload(path, bytes.into()).await
+    }
+
+    /// [`Store::create`] of bytes in parts.
+    pub(crate) async fn create_parts(&self, path: &str, parts: Vec<Bytes>) -> Result<Created, StoreError> {
+        self.create_payload(path, parts.into_iter().collect()).await
+    }
+
+    async fn create_payload(&self, path: &str, payload: PutPayload) -> Result<Created, StoreError> {
         let location = parse(path)?;
         let options = PutOptions::from(PutMode::Create);
-        match self.objects.put_opts(&location, bytes.into(), options).await {
+        match self.objects.put_opts(&location, payload, options).await {
             Ok(_) => {
                 if let Some(root) = &self.root {
                     folder::restrict_file(&root.join(path));
@@ -107,6 +124,37 @@ impl Store {
             return Err(StoreError::corrupt(path, cause));
         }
         found.bytes().await.map(Some).map_err(|error| failed(&error))
+    }
+
+    /// Ranges of the object's bytes, or `None` where there is no such object.
+    ///
+    /// # Errors
+    /// [`StoreError`]
+    pub(crate) async fn read_ranges(
+        &self,
+        path: &str,
+        ranges: &[Range<u64>],
+    ) -> Result<Option<Vec<Bytes>>, StoreError> {
+        let location = parse(path)?;
+        match self.objects.get_ranges(&location, ranges).await {
+            Ok(parts) => Ok(Some(parts)),
+            Err(object_store::Error::NotFound { source, .. })
+                if !source.to_string().contains("ContainerNotFound") =>
+            {
+                Ok(None)
+            }
+            Err(error) => {
+                // Stores differ in what they say of a range behind the end; the length tells.
+                let wanted = ranges.iter().map(|range| range.end).max().unwrap_or(0);
+                match self.objects.head(&location).await {
+                    Ok(found) if found.size < wanted => {
+                        let cause = format!("it has {} bytes, {wanted} are expected", found.size);
+                        Err(StoreError::corrupt(path, cause))
+                    }
+                    _ => Err(StoreError::from_object_store(path, &error)),
+                }
+            }
+        }
     }
 
     /// At most `limit` objects below the folder `prefix`, by name, those behind `after` only (a full path; it need not

@@ -14,15 +14,15 @@ use twinwright_core::frame::Frame;
 
 use crate::StoreError;
 
-pub(super) const DEVICE_ID: &str = "device_id";
-pub(super) const TIME: &str = "ts";
-pub(super) const ENQUEUED: &str = "enqueued";
-pub(super) const PARTITION: &str = "partition";
-pub(super) const SEQUENCE: &str = "seq";
-pub(super) const QUALITY: &str = "quality";
-pub(super) const PROPERTIES: &str = "properties";
-pub(super) const EXTRA: &str = "extra";
-const FIXED: [&str; 8] = [DEVICE_ID, TIME, ENQUEUED, PARTITION, SEQUENCE, QUALITY, PROPERTIES, EXTRA];
+pub(crate) const DEVICE_ID: &str = "device_id";
+pub(crate) const TIME: &str = "ts";
+pub(crate) const ENQUEUED: &str = "enqueued";
+pub(crate) const PARTITION: &str = "partition";
+pub(crate) const SEQUENCE: &str = "seq";
+pub(crate) const QUALITY: &str = "quality";
+pub(crate) const PROPERTIES: &str = "properties";
+pub(crate) const EXTRA: &str = "extra";
+pub(crate) const FIXED: [&str; 8] = [DEVICE_ID, TIME, ENQUEUED, PARTITION, SEQUENCE, QUALITY, PROPERTIES, EXTRA];
 
 /// Longer names are cut.
 const LONGEST_NAME: usize = 128;
@@ -30,30 +30,46 @@ const CUT_NAME: usize = 100;
 /// Sets of columns that are remembered; a plant has one a device model and mixture of models.
 const REMEMBERED: usize = 64;
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+/// What a column of the devices' own holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub(super) enum Kind {
+pub enum Kind {
+    /// Numbers.
     Signal,
+    /// Text.
     State,
 }
 
 /// One column of the devices' own.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Column {
-    pub(super) column: String,
-    pub(super) name: Arc<str>,
-    pub(super) kind: Kind,
+pub(crate) struct Column {
+    pub(crate) column: String,
+    pub(crate) name: Arc<str>,
+    pub(crate) kind: Kind,
     /// Whether the signal's values were checked; a state's never are.
-    pub(super) checked: bool,
+    pub(crate) checked: bool,
 }
 
 /// The `twinwright.columns` document.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Columns {
+pub(crate) struct Columns {
     /// Whether the rows were checked.
-    pub(super) checked: bool,
+    pub(crate) checked: bool,
     /// Signals in the frame's order, then states in the frame's order.
-    pub(super) columns: Vec<Column>,
+    pub(crate) columns: Vec<Column>,
+}
+
+impl Columns {
+    /// What a day file says of its columns.
+    pub(crate) fn described(columns: &[&crate::registry::ColumnName]) -> Self {
+        let columns = columns.iter().map(|column| Column {
+            column: column.column.clone(),
+            name: Arc::clone(&column.name),
+            kind: column.kind,
+            checked: false,
+        });
+        Self { checked: false, columns: columns.collect() }
+    }
 }
 
 /// Everything of a file that does not depend on its rows.
@@ -200,7 +216,7 @@ fn name_columns(frame: &Frame) -> Columns {
 }
 
 /// Steps 1 and 2 of the module's rules.
-fn safe_name(name: &str) -> String {
+pub(crate) fn safe_name(name: &str) -> String {
     let clean: String = name.chars().map(|c| if c.is_control() { '_' } else { c }).collect();
     if clean.is_empty() {
         return "_".to_owned();
@@ -214,7 +230,7 @@ fn safe_name(name: &str) -> String {
 }
 
 /// Step 3.
-fn free_name(name: String, kind: Kind, taken: &mut HashSet<String>) -> String {
+pub(crate) fn free_name(name: String, kind: Kind, taken: &mut HashSet<String>) -> String {
     if taken.insert(name.to_lowercase()) {
         return name;
     }

@@ -98,6 +98,7 @@ impl AzureConfig {
             .with_container_name(&self.container)
             .with_endpoint(self.endpoint())
             .with_retry(retry)
+            .with_http_connector(super::patience::PatientConnector)
             .with_client_options(self.options());
         let builder = match &self.credential {
             AzureCredentialKind::EmulatorKey(key) => builder.with_access_key(key),

@@ -1,0 +1,504 @@
+//! Day files and roll-up files: sorted by device and time, a hundred thousand rows a row group, eight thousand a page,
+//! with statistics and a page index by which readers prune. There are no bloom filters: in sorted files the bounds of
+//! `device_id` say the same for nothing.
+//!
+//! Day file: `device_id`, `ts`, `enqueued` (µs UTC), `partition`, `epoch`, `seq`, a double a signal, a string a state,
+//! `quality`, `properties`, `extra`. Roll-ups: `device_id`, `signal` (the day file's column), `ts` (start of the bucket),
+//! `count`, `sum`, `min`, `max`, `sum_sq`, `first`, `last`.
+
+use std::io::Write;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use parquet::basic::{Compression, Encoding, LogicalType, Repetition, TimeUnit, Type as Physical, ZstdLevel};
+use parquet::data_type::{DoubleType, Int64Type};
+use parquet::errors::ParquetError;
+use parquet::file::metadata::KeyValue;
+use parquet::file::properties::{EnabledStatistics, WriterProperties};
+use parquet::file::writer::{SerializedFileWriter, SerializedRowGroupWriter};
+use parquet::schema::types::{ColumnDescPtr, ColumnPath, Type, TypePtr};
+use twinwright_core::frame::NO_STATE;
+use twinwright_core::time::Micros;
+
+use crate::StoreError;
+use crate::column_chunk::{Bounds, Column, DoubleDictionary, NONE, PAGE, encode};
+use crate::compact::RollUpRows;
+use crate::manifest::FileEntry;
+use crate::registry::Registry;
+use crate::rows::Dictionary;
+use crate::segment::{Columns, FORMAT, Kind};
+use crate::table::{EXTRA, Names, PROPERTIES, QUALITY, TEXTS, Table, Values};
+
+/// A finished file, not yet stored.
+#[derive(Debug)]
+pub(crate) struct Finished {
+    /// Its bytes, in parts.
+    pub(crate) parts: Vec<Bytes>,
+    /// What the manifest says of it, but for its path.
+    pub(crate) entry: FileEntry,
+    /// Values of signals in it.
+    pub(crate) values: u64,
+}
+
+/// Bytes in parts, so that growing copies nothing.
+#[derive(Debug, Default)]
+struct Parts {
+    full: Vec<Bytes>,
+    open: Vec<u8>,
+}
+
+const PART: usize = 4 << 20;
+
+impl Write for Parts {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        if self.open.len() + bytes.len() > PART && !self.open.is_empty() {
+            self.full.push(std::mem::take(&mut self.open).into());
+        }
+        self.open.extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Field {
+    Text,
+    Time,
+    Int32,
+    Int64,
+    Double,
+}
+
+fn field(name: &str, field: Field, optional: bool) -> Result<TypePtr, ParquetError> {
+    let (physical, logical) = match field {
+        Field::Text => (Physical::BYTE_ARRAY, Some(LogicalType::String)),
+        Field::Time => {
+            (Physical::INT64, Some(LogicalType::timestamp(true, TimeUnit::MICROS)))
+        }
+        Field::Int32 => (Physical::INT32, None),
+        Field::Int64 => (Physical::INT64, None),
+        Field::Double => (Physical::DOUBLE, None),
+    };
+    let repetition = if optional { Repetition::OPTIONAL } else { Repetition::REQUIRED };
+    let field = Type::primitive_type_builder(name, physical).with_repetition(repetition).with_logical_type(logical);
+    field.build().map(Arc::new)
+}
+
+fn properties(times: &[&str]) -> WriterProperties {
+    let mut builder = WriterProperties::builder()
+        .set_dictionary_enabled(false)
+        .set_compression(Compression::ZSTD(ZstdLevel::default()))
+        .set_encoding(Encoding::PLAIN)
+        .set_statistics_enabled(EnabledStatistics::Chunk)
+        .set_data_page_row_count_limit(PAGE)
+        .set_write_batch_size(PAGE)
+        .set_data_page_size_limit(usize::MAX)
+        .set_created_by("twinwright".to_owned());
+    for name in times {
+        let path = || ColumnPath::new(vec![(*name).to_owned()]);
+        builder = builder
+            .set_column_encoding(path(), Encoding::DELTA_BINARY_PACKED)
+            .set_column_compression(path(), Compression::UNCOMPRESSED)
+            .set_column_statistics_enabled(path(), EnabledStatistics::Page);
+    }
+    builder.build()
+}
+
+/// Bounds and counts while rows come.
+#[derive(Debug)]
+struct Tally {
+    rows: u64,
+    values: u64,
+    min_time: Micros,
+    max_time: Micros,
+    first_device: Option<String>,
+    last_device: String,
+}
+
+impl Tally {
+    const fn new() -> Self {
+        let (min_time, max_time) = (Micros::MAX, Micros::MIN);
+        Self { rows: 0, values: 0, min_time, max_time, first_device: None, last_device: String::new() }
+    }
+
+    fn add(&mut self, devices: &Dictionary, device: &[u32], times: &[Micros]) {
+        let (Some(first), Some(last)) = (device.first(), device.last()) else { return };
+        self.rows += times.len() as u64;
+        for &time in times {
+            self.min_time = self.min_time.min(time);
+            self.max_time = self.max_time.max(time);
+        }
+        self.first_device.get_or_insert_with(|| devices.get(*first).to_owned());
+        devices.get(*last).clone_into(&mut self.last_device);
+    }
+
+    fn entry(self, bytes: u64) -> FileEntry {
+        FileEntry {
+            path: String::new(),
+            rows: self.rows,
+            bytes,
+            min_time: self.min_time,
+            max_time: self.max_time,
+            first_device: self.first_device.unwrap_or_default(),
+            last_device: self.last_device,
+        }
+    }
+}
+
+/// What both kinds of files share.
+struct FileWriter {
+    writer: SerializedFileWriter<Parts>,
+    tally: Tally,
+    doubles: DoubleDictionary,
+    columns: Vec<ColumnDescPtr>,
+    /// Columns whose last row group had too many distinct values: looked at again after a few.
+    plain: Vec<u8>,
+}
+
+impl FileWriter {
+    fn new(fields: Vec<TypePtr>, times: &[&str]) -> Result<Self, ParquetError> {
+        let plain = vec![0; fields.len()];
+        let schema = Type::group_type_builder("twinwright").with_fields(fields).build()?;
+        let properties = Arc::new(properties(times));
+        let writer = SerializedFileWriter::new(Parts::default(), Arc::new(schema), properties)?;
+        let columns = writer.schema_descr().columns().to_vec();
+        Ok(Self { writer, tally: Tally::new(), doubles: DoubleDictionary::new(), columns, plain })
+    }
+
+    fn finish(mut self) -> Result<Finished, ParquetError> {
+        self.writer.finish()?;
+        let sink = std::mem::take(self.writer.inner_mut());
+        let mut parts = sink.full;
+        parts.push(sink.open.into());
+        let bytes = parts.iter().map(|part| part.len() as u64).sum();
+        let values = self.tally.values;
+        Ok(Finished { parts, entry: self.tally.entry(bytes), values })
+    }
+}
+
+type Group<'a> = SerializedRowGroupWriter<'a, Parts>;
+
+fn write_integers(group: &mut Group<'_>, values: &[i64]) -> Result<(), ParquetError> {
+    let mut column = group.next_column()?.ok_or_else(too_many)?;
+    column.typed::<Int64Type>().write_batch(values, None, None)?;
+    column.close()
+}
+
+fn write_doubles(
+    group: &mut Group<'_>,
+    descriptor: &ColumnDescPtr,
+    values: &[f64],
+    doubles: &mut DoubleDictionary,
+    plain: &mut u8,
+    optional: bool,
+) -> Result<(), ParquetError> {
+    if *plain == 0 && doubles.encode(values) {
+        let chunk = encode(&Column {
+            descriptor: Arc::clone(descriptor),
+            codes: &doubles.codes,
+            dictionary: doubles.values.iter().flat_map(|value| value.to_le_bytes()).collect(),
+            distinct: doubles.values.len(),
+            bounds: Bounds::Doubles(&doubles.values),
+        })?;
+        return group.append_column(&chunk.bytes, chunk.close);
+    }
+    *plain = if *plain == 0 { 8 } else { *plain - 1 };
+    let mut column = group.next_column()?.ok_or_else(too_many)?;
+    let writer = column.typed::<DoubleType>();
+    if !optional {
+        writer.write_batch(values, None, None)?;
+    } else if values.iter().any(|value| value.is_nan()) {
+        let levels: Vec<i16> = values.iter().map(|value| i16::from(!value.is_nan())).collect();
+        let present: Vec<f64> = values.iter().copied().filter(|value| !value.is_nan()).collect();
+        writer.write_batch(&present, Some(&levels), None)?;
+    } else {
+        writer.write_batch(values, Some(&vec![1; values.len()]), None)?;
+    }
+    column.close()
+}
+
+/// Codes of a large dictionary as codes of the texts that the row group has.
+fn write_texts<'a>(
+    group: &mut Group<'_>,
+    descriptor: &ColumnDescPtr,
+    codes: &[u32],
+    texts: impl Fn(u32) -> &'a str,
+    known: u32,
+    pruned: bool,
+) -> Result<(), ParquetError> {
+    let mut local = vec![NONE; known as usize];
+    let mut used = Vec::new();
+    let mut mapped = Vec::with_capacity(codes.len());
+    for &code in codes {
+        if code == NO_STATE {
+            mapped.push(NONE);
+            continue;
+        }
+        let slot = &mut local[code as usize];
+        if *slot == NONE {
+            *slot = u32::try_from(used.len()).unwrap_or(0);
+            used.push(texts(code));
+        }
+        mapped.push(*slot);
+    }
+    let mut dictionary = Vec::with_capacity(used.iter().map(|text| text.len() + 4).sum());
+    for text in &used {
+        dictionary.extend_from_slice(&u32::try_from(text.len()).unwrap_or(0).to_le_bytes());
+        dictionary.extend_from_slice(text.as_bytes());
+    }
+    let chunk = encode(&Column {
+        descriptor: Arc::clone(descriptor),
+        codes: &mapped,
+        dictionary,
+        distinct: used.len(),
+        bounds: if pruned { Bounds::Texts(&used) } else { Bounds::None },
+    })?;
+    group.append_column(&chunk.bytes, chunk.close)
+}
+
+fn write_small(
+    group: &mut Group<'_>,
+    descriptor: &ColumnDescPtr,
+    codes: &[u32],
+    values: &[i32],
+) -> Result<(), ParquetError> {
+    let chunk = encode(&Column {
+        descriptor: Arc::clone(descriptor),
+        codes,
+        dictionary: values.iter().flat_map(|value| value.to_le_bytes()).collect(),
+        distinct: values.len(),
+        bounds: Bounds::Integers(values),
+    })?;
+    group.append_column(&chunk.bytes, chunk.close)
+}
+
+fn too_many() -> ParquetError {
+    ParquetError::General("the file has fewer columns than are written".to_owned())
+}
+
+/// Writes the rows of a day.
+pub(crate) struct DayFile {
+    file: FileWriter,
+    /// Number and kind of the registry's columns, in the file's order.
+    columns: Vec<(usize, Kind)>,
+    texts: Vec<usize>,
+}
+
+impl DayFile {
+    /// A file with the columns that `present` says, by number.
+    pub(crate) fn new(hub: &str, registry: &Registry, present: &[bool]) -> Result<Self, StoreError> {
+        Self::start(hub, registry, present).map_err(|error| failed(&error))
+    }
+
+    fn start(hub: &str, registry: &Registry, present: &[bool]) -> Result<Self, ParquetError> {
+        let is = |at: usize| present.get(at).copied().unwrap_or(false);
+        let mut fields = vec![
+            field("device_id", Field::Text, false)?,
+            field("ts", Field::Time, false)?,
+            field("enqueued", Field::Time, false)?,
+            field("partition", Field::Int32, false)?,
+            field("epoch", Field::Int32, false)?,
+            field("seq", Field::Int64, false)?,
+        ];
+        let mut columns = Vec::new();
+        let mut described = Vec::new();
+        for (at, column) in registry.columns().iter().enumerate().filter(|(at, _)| is(at + TEXTS)) {
+            let kind = if column.kind == Kind::Signal { Field::Double } else { Field::Text };
+            fields.push(field(&column.column, kind, true)?);
+            columns.push((at + TEXTS, column.kind));
+            described.push(column);
+        }
+        let texts: Vec<usize> = [QUALITY, PROPERTIES, EXTRA].into_iter().filter(|&at| is(at)).collect();
+        for &at in &texts {
+            fields.push(field(["quality", "properties", "extra"][at], Field::Text, true)?);
+        }
+        let mut file = FileWriter::new(fields, &["ts", "enqueued", "seq"])?;
+        let described = Columns::described(&described);
+        let described =
+            serde_json::to_string(&described).map_err(|error| ParquetError::General(error.to_string()))?;
+        for (key, value) in [("format", FORMAT), ("kind", "day"), ("hub", hub), ("columns", &described)] {
+            let pair = KeyValue::new(format!("twinwright.{key}"), value.to_owned());
+            file.writer.append_key_value_metadata(pair);
+        }
+        Ok(Self { file, columns, texts })
+    }
+
+    /// Writes sorted rows as a row group.
+    pub(crate) fn write(&mut self, rows: &Table, names: &Names) -> Result<(), StoreError> {
+        self.write_group(rows, names).map_err(|error| failed(&error))
+    }
+
+    fn write_group(&mut self, rows: &Table, names: &Names) -> Result<(), ParquetError> {
+        let FileWriter { writer, tally, doubles, columns: all, plain } = &mut self.file;
+        tally.add(&names.devices, &rows.device, &rows.time);
+        let mut group = writer.next_row_group()?;
+        let device = |code: u32| names.devices.get(code);
+        write_texts(&mut group, &all[0], &rows.device, device, names.devices.len(), true)?;
+        write_integers(&mut group, &rows.time)?;
+        write_integers(&mut group, &rows.enqueued)?;
+        let sources: Vec<u32> = rows.source.iter().map(|&source| u32::from(source)).collect();
+        let partitions: Vec<i32> = names.sources.iter().map(|source| source.partition.cast_signed()).collect();
+        let epochs: Vec<i32> = names.sources.iter().map(|source| source.epoch.cast_signed()).collect();
+        for (at, values) in [(3, partitions), (4, epochs)] {
+            let (codes, values) = used(&sources, &values);
+            write_small(&mut group, &all[at], &codes, &values)?;
+        }
+        write_integers(&mut group, &rows.sequence)?;
+        let mut at = 6;
+        for &(column, kind) in &self.columns {
+            match (kind, rows.columns.get(column)) {
+                (Kind::Signal, Some(Values::Doubles(values))) => {
+                    tally.values += values.iter().filter(|value| !value.is_nan()).count() as u64;
+                    write_doubles(&mut group, &all[at], values, doubles, &mut plain[at], true)?;
+                }
+                (Kind::State, Some(Values::Codes(codes))) => {
+                    let texts = &names.texts[column];
+                    write_texts(&mut group, &all[at], codes, |code| texts.get(code), texts.len(), false)?;
+                }
+                (Kind::Signal, _) => {
+                    write_doubles(&mut group, &all[at], &vec![f64::NAN; rows.rows()], doubles, &mut 0, true)?;
+                }
+                (Kind::State, _) => {
+                    write_texts(&mut group, &all[at], &vec![NO_STATE; rows.rows()], |_| "", 0, false)?;
+                }
+            }
+            at += 1;
+        }
+        for &column in &self.texts {
+            match rows.columns.get(column) {
+                Some(Values::Codes(codes)) => {
+                    let texts = &names.texts[column];
+                    write_texts(&mut group, &all[at], codes, |code| texts.get(code), texts.len(), false)?;
+                }
+                _ => write_texts(&mut group, &all[at], &vec![NO_STATE; rows.rows()], |_| "", 0, false)?,
+            }
+            at += 1;
+        }
+        group.close()?;
+        Ok(())
+    }
+
+    /// Bytes written so far.
+    pub(crate) fn bytes(&self) -> usize {
+        self.file.writer.bytes_written()
+    }
+
+    /// Moves what is written so far out of memory, for a caller who writes the file as it grows.
+    pub(crate) fn drain(&mut self, out: &mut impl Write) -> std::io::Result<()> {
+        let sink = self.file.writer.inner_mut();
+        for part in sink.full.drain(..) {
+            out.write_all(&part)?;
+        }
+        out.write_all(&sink.open)?;
+        sink.open.clear();
+        Ok(())
+    }
+
+    /// Ends the file.
+    pub(crate) fn finish(self) -> Result<Finished, StoreError> {
+        self.file.finish().map_err(|error| failed(&error))
+    }
+}
+
+/// The values that codes use, and the codes for them.
+fn used(codes: &[u32], values: &[i32]) -> (Vec<u32>, Vec<i32>) {
+    let mut local = vec![NONE; values.len()];
+    let mut out = Vec::new();
+    let codes = codes.iter().map(|&code| {
+        let slot = &mut local[code as usize];
+        if *slot == NONE {
+            // Sources of one partition differ in their epochs only, and the other way round.
+            let value = values[code as usize];
+            let known = out.iter().position(|known| *known == value).unwrap_or_else(|| {
+                out.push(value);
+                out.len() - 1
+            });
+            *slot = u32::try_from(known).unwrap_or(0);
+        }
+        *slot
+    });
+    let codes = codes.collect();
+    (codes, out)
+}
+
+/// Writes roll-ups.
+pub(crate) struct RollUpFile {
+    file: FileWriter,
+}
+
+/// The six columns of numbers.
+pub(crate) const ROLL_UP_VALUES: [&str; 6] = ["sum", "min", "max", "sum_sq", "first", "last"];
+
+impl RollUpFile {
+    pub(crate) fn new(hub: &str, grain: &str) -> Result<Self, StoreError> {
+        Self::start(hub, grain).map_err(|error| failed(&error))
+    }
+
+    fn start(hub: &str, grain: &str) -> Result<Self, ParquetError> {
+        let mut fields = vec![
+            field("device_id", Field::Text, false)?,
+            field("signal", Field::Text, false)?,
+            field("ts", Field::Time, false)?,
+            field("count", Field::Int64, false)?,
+        ];
+        for name in ROLL_UP_VALUES {
+            fields.push(field(name, Field::Double, false)?);
+        }
+        let mut file = FileWriter::new(fields, &["ts", "count"])?;
+        for (key, value) in [("format", FORMAT), ("kind", "roll-up"), ("grain", grain), ("hub", hub)] {
+            let pair = KeyValue::new(format!("twinwright.{key}"), value.to_owned());
+            file.writer.append_key_value_metadata(pair);
+        }
+        Ok(Self { file })
+    }
+
+    /// Writes sorted roll-ups as a row group.
+    pub(crate) fn write(
+        &mut self,
+        rows: &RollUpRows,
+        devices: &Dictionary,
+        registry: &Registry,
+    ) -> Result<(), StoreError> {
+        self.write_group(rows, devices, registry).map_err(|error| failed(&error))
+    }
+
+    fn write_group(
+        &mut self,
+        rows: &RollUpRows,
+        devices: &Dictionary,
+        registry: &Registry,
+    ) -> Result<(), ParquetError> {
+        let FileWriter { writer, tally, doubles, columns: all, plain } = &mut self.file;
+        tally.add(devices, &rows.device, &rows.time);
+        let mut group = writer.next_row_group()?;
+        write_texts(&mut group, &all[0], &rows.device, |code| devices.get(code), devices.len(), true)?;
+        let columns = registry.columns();
+        let known = u32::try_from(columns.len() + TEXTS).unwrap_or(u32::MAX);
+        let signal = |code: u32| columns[code as usize - TEXTS].column.as_str();
+        write_texts(&mut group, &all[1], &rows.signal, signal, known, true)?;
+        write_integers(&mut group, &rows.time)?;
+        write_integers(&mut group, &rows.count)?;
+        for (at, values) in rows.values.iter().enumerate() {
+            write_doubles(&mut group, &all[at + 4], values, doubles, &mut plain[at + 4], false)?;
+        }
+        group.close()?;
+        Ok(())
+    }
+
+    /// Bytes written so far.
+    pub(crate) fn bytes(&self) -> usize {
+        self.file.writer.bytes_written()
+    }
+
+    /// Ends the file.
+    pub(crate) fn finish(self) -> Result<Finished, StoreError> {
+        self.file.finish().map_err(|error| failed(&error))
+    }
+}
+
+fn failed(error: &ParquetError) -> StoreError {
+    StoreError::invalid(format!("the day cannot be written: {error}"))
+}
