@@ -79,7 +79,9 @@ impl Jobs {
 
 async fn ended(service: &Service, path: &str) -> Value {
     until("the end of the job", async || {
-        let job = service.get(path).await.expect(200, "").body;
+        let answer = service.get(path).await;
+        assert_eq!(answer.status, 200);
+        let job = answer.body;
         job["finishedDateTime"].is_string().then_some(job)
     })
     .await

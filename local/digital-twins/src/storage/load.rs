@@ -1,11 +1,12 @@
 //! From the database to the graph, once, at the start.
 
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 
 use redb::{ReadableDatabase, ReadableTable};
 use serde_json::Value;
 
 use super::Storage;
+use super::log::{Key, Log, Unreadable};
 use super::tables::{EVENT_KEY, JOBS, META, MODELS, RELATIONSHIPS, ROUTES, TWINS};
 use crate::config::TwinsError;
 use crate::jobs::Job;
@@ -30,6 +31,13 @@ impl Storage {
             key: key.to_owned(),
             reason,
         };
+        let (log, newest) = Log::read(&transaction).map_err(|error| match error {
+            Unreadable::Database(error) => self.fault(error),
+            Unreadable::Record(number) => {
+                record("log record", &number.to_string(), "it is not what was written".to_owned())
+            }
+        })?;
+        *self.log.lock().unwrap_or_else(PoisonError::into_inner) = log;
         let mut graph = Graph::default();
         let fault = |error: redb::Error| self.fault(error);
 
@@ -52,22 +60,35 @@ impl Storage {
             graph.apply(Change::Models { entries, models });
         }
 
+        let read = |kind, key: &Key, bytes: &[u8]| -> Result<Arc<Document>, TwinsError> {
+            let document = serde_json::from_slice(bytes);
+            document.map(Arc::new).map_err(|error| record(kind, &format!("{key:?}"), error.to_string()))
+        };
         each(&transaction, TWINS, |id: &str, bytes| {
-            let twin: Document =
-                serde_json::from_slice(bytes).map_err(|error| record("twin", id, error.to_string()))?;
-            graph.insert_twin(id.to_owned(), Arc::new(twin));
+            let key = Key::Twin(id.to_owned());
+            if !newest.contains_key(&key) {
+                graph.insert_twin(id.to_owned(), read("twin", &key, bytes)?);
+            }
             Ok(())
         })
         .map_err(|error| error.into_twins(fault))?;
-
         each(&transaction, RELATIONSHIPS, |(source, id): (&str, &str), bytes| {
-            let name = || format!("{source}/{id}");
-            let document: Document = serde_json::from_slice(bytes)
-                .map_err(|error| record("relationship", &name(), error.to_string()))?;
-            graph.insert_relationship((source.to_owned(), id.to_owned()), Arc::new(document));
+            let key = Key::Relationship(source.to_owned(), id.to_owned());
+            if !newest.contains_key(&key) {
+                let document = read("relationship", &key, bytes)?;
+                graph.insert_relationship((source.to_owned(), id.to_owned()), document);
+            }
             Ok(())
         })
         .map_err(|error| error.into_twins(fault))?;
+        for (key, bytes) in newest {
+            let Some(bytes) = bytes else { continue };
+            let document = read("log record", &key, &bytes)?;
+            match key {
+                Key::Twin(id) => graph.insert_twin(id, document),
+                Key::Relationship(source, id) => graph.insert_relationship((source, id), document),
+            };
+        }
 
         each(&transaction, ROUTES, |id: &str, bytes| {
             let route: EventRoute = serde_json::from_slice(bytes)

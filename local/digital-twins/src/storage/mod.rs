@@ -1,19 +1,23 @@
 //! The database of a folder: what survives a kill.
 //!
 //! One redb file holds models, twins, relationships, event routes, jobs and the events that wait for delivery. A batch
-//! of changes is one transaction with one fsync; it is acknowledged after it. Nothing is read from the file while the
-//! service runs but events for delivery: the graph is loaded once and kept in memory.
+//! of changes is one transaction with one fsync; it is acknowledged after it. Twins and relationships go to a log
+//! first and reach their tables later (`log` says why). Nothing is read from the file while the service runs but
+//! events for delivery: the graph is loaded once and kept in memory.
 
 mod load;
+mod log;
 mod tables;
 mod write;
 
 use std::fs::{File, OpenOptions};
 use std::path::{Path, PathBuf};
+use std::sync::Mutex;
 
 use redb::{Builder, Database, DatabaseError, ReadableDatabase};
 
 pub(crate) use load::Loaded;
+pub(crate) use log::Key;
 pub(crate) use tables::Waiting;
 pub(crate) use write::Outgoing;
 
@@ -27,6 +31,7 @@ const CACHE_BYTES: usize = 48 * 1024 * 1024;
 pub(crate) struct Storage {
     file: PathBuf,
     database: Database,
+    log: Mutex<log::Log>,
     // Held for its lock: a second service on the same folder must not start.
     _lock: File,
 }
@@ -62,7 +67,7 @@ impl Storage {
                 DatabaseError::DatabaseAlreadyOpen => TwinsError::InUse(folder.to_owned()),
                 other => TwinsError::Database { file: file.clone(), reason: other.to_string() },
             })?;
-        let storage = Self { file, database, _lock: lock };
+        let storage = Self { file, database, log: Mutex::default(), _lock: lock };
         storage.check_format()?;
         // The name of a new file is durable only when its folder is.
         #[cfg(unix)]

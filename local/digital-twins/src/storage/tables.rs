@@ -16,6 +16,8 @@ pub(super) const MODELS: TableDefinition<u64, &[u8]> = TableDefinition::new("mod
 pub(super) const TWINS: TableDefinition<&str, &[u8]> = TableDefinition::new("twins");
 /// Relationships by source twin and identifier.
 pub(super) const RELATIONSHIPS: TableDefinition<(&str, &str), &[u8]> = TableDefinition::new("relationships");
+/// Recent changes of twins and relationships, which win over the two tables above.
+pub(super) const LOG: TableDefinition<u64, &[u8]> = TableDefinition::new("log");
 pub(super) const ROUTES: TableDefinition<&str, &[u8]> = TableDefinition::new("routes");
 /// Jobs by kind and identifier.
 pub(super) const JOBS: TableDefinition<(&str, &str), &[u8]> = TableDefinition::new("jobs");
@@ -48,6 +50,7 @@ pub(super) fn create(database: &Database) -> Result<u64, redb::Error> {
         transaction.open_table(MODELS)?;
         transaction.open_table(TWINS)?;
         transaction.open_table(RELATIONSHIPS)?;
+        transaction.open_table(LOG)?;
         transaction.open_table(ROUTES)?;
         transaction.open_table(JOBS)?;
         transaction.open_table(OUTBOX)?;

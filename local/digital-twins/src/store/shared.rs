@@ -12,7 +12,7 @@ use super::{Change, Graph};
 use crate::events::TwinEvent;
 use crate::history::{HISTORY_QUEUE, rows_of};
 use crate::routing::{CloudEvent, Queues};
-use crate::storage::{Loaded, Outgoing, Storage};
+use crate::storage::{Key, Loaded, Outgoing, Storage};
 
 /// Events that a slow observer may lag behind before it loses the oldest.
 const EVENT_BUFFER: usize = 4096;
@@ -132,7 +132,15 @@ impl Shared {
     /// Makes changes durable.
     pub(super) fn commit(&self, changes: &[Change], outgoing: &[Outgoing]) -> Result<(), String> {
         let storage = self.storage().ok_or("the service is stopping")?;
-        storage.commit(changes, outgoing).map_err(|error| error.to_string())
+        let graph = self.graph();
+        let newest = |key: &Key| {
+            let document = match key {
+                Key::Twin(id) => graph.twins.get(id),
+                Key::Relationship(source, id) => graph.relationships.get(&(source.clone(), id.clone())),
+            };
+            document.map(|document| serde_json::to_vec(&**document).unwrap_or_default())
+        };
+        storage.commit(changes, outgoing, newest).map_err(|error| error.to_string())
     }
 
     /// Makes durable changes visible.
