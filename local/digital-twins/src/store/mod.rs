@@ -8,6 +8,7 @@ mod index;
 mod models;
 mod read;
 mod relationships;
+mod sketch;
 mod twins;
 
 use std::path::Path;
@@ -17,7 +18,8 @@ use serde_json::Value;
 use tokio::sync::broadcast;
 
 pub(crate) use graph::{Graph, ModelEntry};
-pub(crate) use index::{Edge, Index, Node};
+pub(crate) use index::{Edge, Index, Node, NodeEntry};
+pub(crate) use sketch::{Comparison, Filter};
 
 use crate::answer::Refusal;
 use crate::clock;

@@ -13,6 +13,11 @@ pub(super) fn budget() -> Budget {
     Budget::new(Duration::from_secs(60), Arc::default())
 }
 
+/// Number of random cases: this, unless PROPTEST_CASES asks for another.
+pub(super) fn cases(usual: u32) -> u32 {
+    std::env::var("PROPTEST_CASES").ok().and_then(|cases| cases.parse().ok()).unwrap_or(usual)
+}
+
 pub(super) fn object(value: Value) -> Document {
     match value {
         Value::Object(map) => map,

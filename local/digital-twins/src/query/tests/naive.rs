@@ -238,7 +238,10 @@ fn follow<'g>(
             continue;
         }
         let (source, target) = (text(edge, "$sourceId"), text(edge, "$targetId"));
-        let ways = [(arrow.forward, source, target), (arrow.backward && source != target, target, source)];
+        let ways = [
+            (arrow.forward, source, target),
+            (!(arrow.forward && source == target) && arrow.backward, target, source),
+        ];
         for (_, _, next) in ways.into_iter().filter(|(open, from, _)| *open && *from == at) {
             used.push(number);
             if arrow.hops == (1, 1) {

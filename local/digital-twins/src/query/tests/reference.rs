@@ -5,7 +5,7 @@ use std::time::Duration;
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
-use super::graphs::{budget, pages, put_models, put_relationship, put_twin, rows};
+use super::graphs::{budget, cases, pages, put_models, put_relationship, put_twin, rows};
 use super::naive::{Arrow, From, Spec, Written};
 use crate::query::Budget;
 use crate::store::Graph;
@@ -160,7 +160,7 @@ fn columns(spec: &Spec, row: &Value) -> Vec<String> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 1500, max_shrink_time: 20_000, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: cases(1500), max_shrink_time: 20_000, ..ProptestConfig::default() })]
 
     #[test]
     fn the_answer_is_that_of_nested_loops(graph in graph(), spec in spec(), size in 1..6_usize) {
