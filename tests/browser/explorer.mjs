@@ -106,7 +106,7 @@ try {
   await page.locator("#details-title").filter({ hasText: "0003" }).waitFor();
   check((await page.locator("#details").innerText()).includes(HOSTILE), "a hostile name is shown as text");
   check((await page.locator("#details .health").innerText()).startsWith("health: "), "its health is told in words");
-  await page.locator("#details .list button").first().click();
+  await page.locator("#details .list button").filter({ hasText: "line-" }).first().click();
   check((await page.locator("#details-title").innerText()).startsWith("line-"), "a neighbour is one click away");
   await page.locator("#search").fill("");
   await page.locator("#found button").first().focus();

@@ -5,16 +5,22 @@ use std::collections::{BTreeSet, BinaryHeap, HashSet};
 use std::ops::Bound;
 use std::sync::Arc;
 
-use super::ast::{Condition, Query, Source, Test};
+use super::ast::{Condition, Operand, Operator, Query, Source, Test};
 use super::budget::GivenUp;
 use super::evaluate::{Document, Parts};
 use super::page::{Collector, Flow, Position};
 use super::pins;
-use crate::store::Graph;
+use crate::store::{Comparison, Filter, Graph, NodeEntry};
 
 /// A twin (its identifier, and nothing) or a relationship (source and identifier).
 type Key<'g> = (&'g str, &'g str);
-type Candidates<'g> = Box<dyn Iterator<Item = (Key<'g>, &'g Arc<Document>)> + 'g>;
+/// Candidates in order; no document for those that are ruled out without looking at it.
+type Candidates<'g> = Box<dyn Iterator<Item = (Key<'g>, Option<&'g Arc<Document>>)> + 'g>;
+
+type Relationships<'g> = Box<dyn Iterator<Item = (Key<'g>, &'g Arc<Document>)> + 'g>;
+
+/// Twins are looked at in the order of their identifiers, wanted or not, when one in so many is wanted.
+const MOSTLY: usize = 4;
 
 /// What the condition says of identifiers, names and models.
 pub(super) struct ScanPlan {
@@ -69,45 +75,57 @@ impl ScanPlan {
         query: &Query,
         graph: &'g Graph,
         models: &[HashSet<&str>],
-        after: Option<(&'g str, &'g str)>,
+        after: Option<Key<'g>>,
     ) -> Candidates<'g> {
         match query.source {
-            Source::Twins => self.twins(graph, models, after.map(|after| after.0)),
-            Source::Relationships => self.relationships(graph, after),
+            Source::Twins => self.twins(filters(query, graph), graph, models, after.map(|after| after.0)),
+            Source::Relationships => {
+                Box::new(self.relationships(graph, after).map(|(key, found)| (key, Some(found))))
+            }
         }
     }
 
     fn twins<'g>(
         &'g self,
+        filters: Vec<Filter>,
         graph: &'g Graph,
         models: &[HashSet<&str>],
         after: Option<&'g str>,
     ) -> Candidates<'g> {
-        let from = after.map_or(Bound::Unbounded, Bound::Excluded);
-        let range = (from, Bound::Unbounded);
+        let after = after.map_or(Bound::Unbounded, Bound::Excluded);
+        let range = (after, Bound::Unbounded);
         if let Some(ids) = &self.ids {
             let found = ids.range::<str, _>(range).filter_map(|id| graph.twins.get_key_value(id));
-            return Box::new(found.map(|(id, twin)| ((id.as_str(), ""), twin)));
+            return Box::new(found.map(|(id, twin)| ((id.as_str(), ""), Some(twin))));
         }
-        let all = graph.index.models();
-        if let Some(numbers) = &self.models {
-            let wanted = all
-                .iter()
-                .filter(|(model, _)| numbers.iter().any(|number| models[*number].contains(&***model)));
-            let lists: Vec<_> = wanted.map(|(_, twins)| twins).collect();
-            if lists.len() < all.len() {
-                let lists = lists.into_iter().map(|twins| {
-                    twins
-                        .range::<str, _>(range)
-                        .filter_map(|(id, node)| Some(((&**id, ""), graph.index.node(*node).twin.as_ref()?)))
-                });
-                return Box::new(Merge::new(lists));
-            }
+        let look = move |entry: &'g NodeEntry| {
+            let ruled_out = filters.iter().any(|filter| filter.rules_out(&entry.sketch));
+            ((&*entry.id, ""), entry.twin.as_ref().filter(|_| !ruled_out))
+        };
+        let all = graph.index.twins_after(after);
+        let Some(numbers) = &self.models else { return Box::new(all.map(look)) };
+        let of_models = graph.index.models().iter();
+        let wanted =
+            of_models.filter(|(model, _)| numbers.iter().any(|number| models[*number].contains(&***model)));
+        let (names, lists): (Vec<_>, Vec<_>) = wanted.unzip();
+        let count: usize = lists.iter().map(|twins| twins.len()).sum();
+        if count * MOSTLY < graph.twins.len() || lists.len() == 1 {
+            let lists = lists.into_iter().map(|twins| {
+                let nodes = twins.range::<str, _>(range).map(|(_, node)| graph.index.node(*node));
+                nodes.map(|entry| (&*entry.id, entry))
+            });
+            return Box::new(Merge::new(lists).map(move |(_, entry)| look(entry)));
         }
-        Box::new(graph.twins.range::<str, _>(range).map(|(id, twin)| ((id.as_str(), ""), twin)))
+        // All twins of a model share its name, so where it stands tells it from others.
+        let mut places: Vec<*const u8> = names.into_iter().map(|name| name.as_ptr()).collect();
+        places.sort_unstable();
+        Box::new(all.map(move |entry| match places.binary_search(&entry.model().as_ptr()) {
+            Ok(_) => look(entry),
+            Err(_) => ((&*entry.id, ""), None),
+        }))
     }
 
-    fn relationships<'g>(&'g self, graph: &'g Graph, after: Option<Key<'g>>) -> Candidates<'g> {
+    fn relationships<'g>(&'g self, graph: &'g Graph, after: Option<Key<'g>>) -> Relationships<'g> {
         let first = after
             .map_or(Bound::Unbounded, |(source, id)| Bound::Excluded((source.to_owned(), id.to_owned())));
         if let Some(sources) = &self.sources {
@@ -173,15 +191,17 @@ impl ScanPlan {
         let model_slots = vec![0; query.models.len()];
         for (key, document) in self.candidates(query, graph, models, after) {
             collector.step()?;
-            let parts = Parts { documents: &[Some(document)], models, model_slots: &model_slots };
             let position = || match query.source {
                 Source::Twins => vec![vec![key.0.to_owned()]],
                 Source::Relationships => vec![vec![key.0.to_owned(), key.1.to_owned()]],
             };
-            if conditions.iter().all(|condition| parts.meet(condition))
-                && collector.take(|| vec![Some(Arc::clone(document))], position) == Flow::Full
-            {
-                return Ok(Flow::Full);
+            if let Some(document) = document {
+                let parts = Parts { documents: &[Some(document)], models, model_slots: &model_slots };
+                if conditions.iter().all(|condition| parts.meet(condition))
+                    && collector.take(|| vec![Some(Arc::clone(document))], position) == Flow::Full
+                {
+                    return Ok(Flow::Full);
+                }
             }
             if collector.pause(position) == Flow::Pause {
                 return Ok(Flow::Pause);
@@ -189,6 +209,32 @@ impl ScanPlan {
         }
         Ok(Flow::Next)
     }
+}
+
+/// What sketches of twins can tell of a condition.
+fn filters(query: &Query, graph: &Graph) -> Vec<Filter> {
+    let of_condition = |condition: &Condition| {
+        let Condition::Test { test: Test::Compare { left, operator, right }, negated: false } = condition
+        else {
+            return None;
+        };
+        let (path, value, turned) = match (left, right) {
+            (Operand::Path(path), Operand::Literal(value)) => (path, value, false),
+            (Operand::Literal(value), Operand::Path(path)) => (path, value, true),
+            _ => return None,
+        };
+        let [name] = path.names.as_slice() else { return None };
+        let comparison = match (operator, turned) {
+            (Operator::Equal, _) => Comparison::Equal,
+            (Operator::Less | Operator::LessOrEqual, false)
+            | (Operator::Greater | Operator::GreaterOrEqual, true) => Comparison::AtMost,
+            (Operator::Greater | Operator::GreaterOrEqual, false)
+            | (Operator::Less | Operator::LessOrEqual, true) => Comparison::AtLeast,
+            (Operator::NotEqual, _) => return None,
+        };
+        graph.index.properties().filter(name, comparison, value)
+    };
+    query.conjuncts().iter().filter_map(of_condition).collect()
 }
 
 /// Several lists in order, as one.

@@ -5,11 +5,13 @@
 //! outlives the lock of the graph may hold one.
 
 use std::cmp::Ordering;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
+use std::ops::Bound;
 use std::sync::Arc;
 
 use serde_json::Value;
 
+use super::sketch::{Names, Sketch};
 use crate::twin::{Document, model_of};
 
 /// Number of a twin.
@@ -22,6 +24,7 @@ pub(crate) type Edge = u32;
 pub(crate) struct NodeEntry {
     pub(crate) id: Arc<str>,
     pub(crate) twin: Option<Arc<Document>>,
+    pub(crate) sketch: Sketch,
     model: Option<Arc<str>>,
     /// By name and identifier.
     pub(crate) outgoing: Vec<Edge>,
@@ -48,12 +51,13 @@ type EdgesByKey = BTreeMap<(Arc<str>, Arc<str>), Edge>;
 pub(crate) struct Index {
     nodes: Vec<NodeEntry>,
     free_nodes: Vec<Node>,
-    by_id: HashMap<Arc<str>, Node>,
+    by_id: BTreeMap<Arc<str>, Node>,
     edges: Vec<EdgeEntry>,
     free_edges: Vec<Edge>,
     /// Twins that name no model stand under the empty text.
     models: BTreeMap<Arc<str>, BTreeMap<Arc<str>, Node>>,
     names: BTreeMap<Arc<str>, EdgesByKey>,
+    properties: Names,
 }
 
 fn text<'a>(document: &'a Document, name: &str) -> &'a str {
@@ -71,6 +75,13 @@ fn place<T>(list: &mut Vec<T>, free: &mut Vec<u32>, entry: T) -> u32 {
     u32::try_from(list.len() - 1).unwrap_or(u32::MAX)
 }
 
+impl NodeEntry {
+    /// The model that the twin names; the empty text for none.
+    pub(crate) fn model(&self) -> &str {
+        self.model.as_deref().unwrap_or_default()
+    }
+}
+
 impl Index {
     pub(crate) fn node(&self, node: Node) -> &NodeEntry {
         &self.nodes[node as usize]
@@ -83,6 +94,20 @@ impl Index {
     /// The number of a twin that exists.
     pub(crate) fn find(&self, id: &str) -> Option<Node> {
         self.by_id.get(id).copied().filter(|node| self.node(*node).twin.is_some())
+    }
+
+    /// Twins after an identifier, in the order of their identifiers.
+    pub(crate) fn twins_after<'a>(
+        &'a self,
+        after: Bound<&'a str>,
+    ) -> impl Iterator<Item = &'a NodeEntry> + use<'a> {
+        let range = self.by_id.range::<str, _>((after, Bound::Unbounded));
+        range.map(|(_, node)| self.node(*node)).filter(|entry| entry.twin.is_some())
+    }
+
+    /// Numbers of the names of properties, for filters on sketches.
+    pub(crate) fn properties(&self) -> &Names {
+        &self.properties
     }
 
     /// Models that have twins, and those twins in the order of their identifiers.
@@ -106,8 +131,10 @@ impl Index {
     pub(crate) fn put_twin(&mut self, twin: &Arc<Document>) {
         let node = self.node_of(text(twin, "$dtId"));
         let model = model_of(twin).unwrap_or_default();
+        let sketch = self.properties.sketch(twin);
         let entry = &mut self.nodes[node as usize];
         entry.twin = Some(Arc::clone(twin));
+        entry.sketch = sketch;
         if entry.model.as_deref() == Some(model) {
             return;
         }
@@ -129,6 +156,7 @@ impl Index {
         let Some(node) = self.by_id.get(id).copied() else { return };
         let entry = &mut self.nodes[node as usize];
         entry.twin = None;
+        entry.sketch = Sketch::default();
         if let Some(model) = entry.model.take() {
             self.leave_model(&model, node);
         }
@@ -219,6 +247,7 @@ impl Index {
         let entry = NodeEntry {
             id: Arc::clone(&id),
             twin: None,
+            sketch: Sketch::default(),
             model: None,
             outgoing: Vec::new(),
             incoming: Vec::new(),

@@ -16,6 +16,7 @@ mod read;
 mod relationships;
 mod routes;
 mod shared;
+mod sketch;
 mod twins;
 mod writer;
 
@@ -27,9 +28,10 @@ use tokio::sync::{broadcast, mpsc};
 
 pub(crate) use change::{Change, ModelEntry};
 pub(crate) use graph::Graph;
-pub(crate) use index::{Edge, Index, Node};
+pub(crate) use index::{Edge, Index, Node, NodeEntry};
 pub(crate) use models::first_fault;
 pub(crate) use shared::{Overflow, Setup};
+pub(crate) use sketch::{Comparison, Filter};
 pub(crate) use writer::Plan;
 
 use crate::answer::Refusal;

@@ -76,7 +76,7 @@ async function load() {
     return again(EVERY);
   }
   complain(null);
-  state("live", `as of ${new Date().toLocaleTimeString()}`);
+  state("live", `as of ${new Date().toLocaleTimeString("en-GB")}`);
   // A large graph is asked for less often: at most a tenth of the time goes into loading.
   again(Math.max(EVERY, 10 * (performance.now() - began)));
 }

@@ -68,11 +68,11 @@ export class Graph {
       { selector: "edge", style: { width: 1.2, "line-color": value("--edge"), "target-arrow-color": value("--edge"), "target-arrow-shape": "triangle", "arrow-scale": 0.8, "curve-style": "bezier",
         color: text, "font-size": 10, "min-zoomed-font-size": 8, "text-background-color": wash, "text-background-opacity": 0.85, "text-background-padding": 2, "text-rotation": "autorotate" } },
       { selector: ".dim", style: { opacity: 0.16 } },
-      { selector: "node.hit", style: { "underlay-color": value("--hit"), "underlay-opacity": 0.55, "underlay-padding": 9, "z-index": 5 } },
+      { selector: "node.hit", style: { "underlay-color": value("--hit"), "underlay-shape": "ellipse", "underlay-opacity": 0.55, "underlay-padding": 9, "z-index": 5 } },
       { selector: "edge.hit", style: { width: 3, "line-color": value("--hit"), "target-arrow-color": value("--hit"), "z-index": 5 } },
       { selector: "edge.near", style: { label: "data(label)", width: 2, "line-color": value("--accent"), "target-arrow-color": value("--accent"), opacity: 1, "z-index": 6 } },
       { selector: "node.near", style: { opacity: 1 } },
-      { selector: "node.chosen", style: { "underlay-color": value("--accent"), "underlay-opacity": 0.45, "underlay-padding": 12, opacity: 1, "z-index": 9 } },
+      { selector: "node.chosen", style: { "underlay-color": value("--accent"), "underlay-shape": "ellipse", "underlay-opacity": 0.45, "underlay-padding": 12, opacity: 1, "z-index": 9 } },
       { selector: "edge.chosen", style: { width: 4, label: "data(label)", "line-color": value("--accent"), "target-arrow-color": value("--accent"), opacity: 1, "z-index": 9 } },
     ]);
   }

@@ -18,7 +18,8 @@ function pack(discs) {
   };
   let angle = 0, turn = 0;
   for (const disc of discs) {
-    // The spiral only goes outwards: a place passed over is not looked at again, which keeps this quick.
+    // Many discs: the spiral only goes outwards, which keeps this quick. Few: each looks for room from the middle on.
+    if (discs.length <= 150) [angle, turn] = [0, 0];
     let x = 0, y = 0;
     while (!free(x, y, disc.radius)) {
       angle += Math.min(0.7, 6 / Math.max(turn, 6));
