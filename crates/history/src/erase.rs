@@ -153,7 +153,7 @@ pub async fn erase(
         let all = letters.read(&batch.path).await?;
         for letter in all.iter().filter(|letter| theirs(letter)) {
             let number = SequenceRange { first: letter.sequence, last: letter.sequence };
-            let ours = epochs.covered.iter().filter(|covered| covered.source.partition == letter.partition);
+            let mut ours = epochs.covered.iter().filter(|covered| covered.source.partition == letter.partition);
             let source = ours.rfind(|covered| covered.since <= letter.enqueued).map(|covered| covered.source);
             let source = source.unwrap_or(Source { partition: letter.partition, epoch: 0 });
             numbers.entry(source).or_default().insert(number);

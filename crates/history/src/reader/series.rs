@@ -17,7 +17,7 @@ use super::{History, HistoryReport, RowQuery};
 use crate::StoreError;
 use crate::compact::Summary;
 use crate::compact::{HOUR, MINUTE, day_start, floor};
-use crate::manifest::{DayKey, FileEntry};
+use crate::manifest::FileEntry;
 use crate::output::ROLL_UP_VALUES;
 use crate::parquet_file::{Footer, Parts, guard};
 use crate::segment::Kind;
