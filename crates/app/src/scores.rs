@@ -12,7 +12,7 @@ use twinwright_history::names::SegmentName;
 use twinwright_history::scores::{ScoreLog, ScoreRows};
 use twinwright_history::store::Store;
 
-use crate::partition::apply::RowScore;
+use crate::partition::apply::ModelScores;
 
 /// How often scores are written.
 const INTERVAL: Duration = Duration::from_secs(2);
@@ -60,30 +60,48 @@ impl ScoreBuffer {
     }
 
     /// Takes the scores of a frame's rows.
-    pub fn add(&self, frame: &Frame, scores: &[RowScore]) {
+    pub fn add(&self, frame: &Frame, scores: &[ModelScores]) {
         let mut all = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
         let name = SegmentName::of(&self.hub, frame);
         let waiting = all
             .entry(frame.partition)
             .or_insert_with(|| Waiting { name: name.clone(), rows: ScoreRows::default() });
-        if waiting.rows.rows() + scores.len() > MAX_ROWS {
+        let new: usize = scores.iter().map(|scored| scored.rows.len()).sum();
+        if waiting.rows.rows() + new > MAX_ROWS {
             return;
         }
         waiting.name.last = name.last;
         waiting.name.min_time = waiting.name.min_time.min(name.min_time);
         waiting.name.max_time = waiting.name.max_time.max(name.max_time);
-        let rows = &mut waiting.rows;
-        for score in scores {
+        let out = &mut waiting.rows;
+        let mut devices = vec![None; frame.devices.len()];
+        let mut order = Vec::new();
+        let mut names = Vec::new();
+        for (model, scored) in scores.iter().enumerate() {
+            let tops: Vec<u32> = scored.signals.iter().map(|signal| out.top_signal.number(signal)).collect();
+            names.push((out.scorer.number(&scored.scorer), out.baseline.number(&scored.baseline), tops));
+            order.extend(scored.rows.iter().map(|row| (row, model)));
+        }
+        if scores.len() > 1 {
+            order.sort_unstable_by_key(|(score, _)| score.row);
+        }
+        for (score, model) in order {
             let row = score.row as usize;
-            rows.device.push(Arc::clone(frame.device_id(row)));
-            rows.time.push(frame.time[row]);
-            rows.sequence.push(frame.sequence[row]);
-            rows.partition.push(frame.partition);
-            rows.score.push(score.score);
-            rows.status.push(status::OK);
-            rows.scorer.push(Arc::clone(&score.scorer));
-            rows.baseline.push(Arc::clone(&score.baseline));
-            rows.top_signal.push(score.top.clone());
+            let device = frame.device[row] as usize;
+            let number = *devices[device].get_or_insert_with(|| out.device.number(&frame.devices[device]));
+            let (scorer, baseline, tops) = &names[model];
+            out.device.push_number(number);
+            out.time.push(frame.time[row]);
+            out.sequence.push(frame.sequence[row]);
+            out.partition.push(frame.partition);
+            out.score.push(score.score);
+            out.status.push(status::OK);
+            out.scorer.push_number(*scorer);
+            out.baseline.push_number(*baseline);
+            match score.top.and_then(|top| tops.get(top)) {
+                Some(&top) => out.top_signal.push_number(top),
+                None => out.top_signal.push(None),
+            }
         }
     }
 

@@ -40,11 +40,8 @@ fn batch(day: i64, hour: i64, first: i64) -> Frame {
     if day >= 2 {
         frame.signals.push(signal("load (kN)", load));
     }
-    frame.states = vec![StateColumn {
-        name: "status".into(),
-        dictionary: vec!["running".into(), "idle".into()],
-        codes,
-    }];
+    frame.states =
+        vec![StateColumn { name: "status".into(), dictionary: vec!["running".into(), "idle".into()], codes }];
     frame
 }
 

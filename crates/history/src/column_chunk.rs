@@ -63,11 +63,13 @@ impl Bounds<'_> {
                 let mut bounds: Option<(f64, f64)> = None;
                 for code in known() {
                     let value = values[code];
-                    bounds = Some(bounds.map_or((value, value), |(low, high)| (low.min(value), high.max(value))));
+                    bounds =
+                        Some(bounds.map_or((value, value), |(low, high)| (low.min(value), high.max(value))));
                 }
                 // Zeroes of both signs are one value to a reader (Parquet format: statistics of doubles).
                 bounds.map(|(low, high)| {
-                    let (low, high) = (if low == 0.0 { -0.0 } else { low }, if high == 0.0 { 0.0 } else { high });
+                    let (low, high) =
+                        (if low == 0.0 { -0.0 } else { low }, if high == 0.0 { 0.0 } else { high });
                     (low.to_le_bytes().to_vec(), high.to_le_bytes().to_vec())
                 })
             }
@@ -103,7 +105,8 @@ impl Bounds<'_> {
 pub(crate) fn encode(column: &Column<'_>) -> Result<Chunk, ParquetError> {
     let nullable = column.descriptor.max_def_level() > 0;
     let width = bit_width(column.distinct);
-    let mut sink = TrackedWrite::new(Vec::with_capacity(column.dictionary.len() + column.codes.len() * 2 + 1024));
+    let mut sink =
+        TrackedWrite::new(Vec::with_capacity(column.dictionary.len() + column.codes.len() * 2 + 1024));
     let mut pages = SerializedPageWriter::new(&mut sink);
     let mut written = Written::default();
     let dictionary = Page::DictionaryPage {
@@ -232,7 +235,8 @@ fn levels(codes: &[u32], page: &mut Vec<u8>) -> usize {
         let groups = codes.len().div_ceil(8);
         varint(((groups as u64) << 1) | 1, page);
         for group in codes.chunks(8) {
-            let bits = group.iter().enumerate().fold(0, |bits, (at, &code)| bits | (u8::from(code != NONE) << at));
+            let bits =
+                group.iter().enumerate().fold(0, |bits, (at, &code)| bits | (u8::from(code != NONE) << at));
             page.push(bits);
         }
     }
@@ -398,7 +402,8 @@ mod tests {
 
     fn round_trip(values: &[f64], optional: bool) -> Vec<f64> {
         let repetition = if optional { "optional" } else { "required" };
-        let schema = Arc::new(parse_message_type(&format!("message m {{ {repetition} double x; }}")).unwrap());
+        let schema =
+            Arc::new(parse_message_type(&format!("message m {{ {repetition} double x; }}")).unwrap());
         let properties = Arc::new(WriterProperties::builder().build());
         let mut writer = SerializedFileWriter::new(Vec::new(), schema, properties).unwrap();
         let descriptor = writer.schema_descr().column(0);
@@ -416,17 +421,21 @@ mod tests {
         group.append_column(&chunk.bytes, chunk.close).unwrap();
         group.close().unwrap();
         let bytes = Bytes::from(writer.into_inner().unwrap());
-        let reader = ParquetRecordBatchReaderBuilder::try_new(bytes).unwrap().with_batch_size(1000).build().unwrap();
+        let reader =
+            ParquetRecordBatchReaderBuilder::try_new(bytes).unwrap().with_batch_size(1000).build().unwrap();
         let mut out = Vec::new();
         for batch in reader {
             let batch = batch.unwrap();
-            out.extend(batch.column(0).as_primitive::<Float64Type>().iter().map(|value| value.unwrap_or(f64::NAN)));
+            out.extend(
+                batch.column(0).as_primitive::<Float64Type>().iter().map(|value| value.unwrap_or(f64::NAN)),
+            );
         }
         out
     }
 
     fn same(a: &[f64], b: &[f64]) -> bool {
-        a.len() == b.len() && a.iter().zip(b).all(|(a, b)| a.to_bits() == b.to_bits() || (a.is_nan() && b.is_nan()))
+        a.len() == b.len()
+            && a.iter().zip(b).all(|(a, b)| a.to_bits() == b.to_bits() || (a.is_nan() && b.is_nan()))
     }
 
     proptest! {

@@ -16,10 +16,10 @@
 //! | [`snapshot`] | state of a partition, named by its last sequence number |
 //! | [`scores`] | scores of a segment's rows |
 
-#[cfg(any(test, feature = "conformance"))]
-pub mod conformance;
 mod column_chunk;
 pub mod compact;
+#[cfg(any(test, feature = "conformance"))]
+pub mod conformance;
 mod coverage;
 pub mod dead_letter;
 pub mod delta;
@@ -33,11 +33,11 @@ mod input;
 pub mod manifest;
 pub mod names;
 pub mod numbered;
-pub mod quality;
 mod numbers;
 mod output;
 mod parquet_file;
 mod parquet_store;
+pub mod quality;
 pub mod reader;
 mod registry;
 mod rows;
@@ -47,9 +47,9 @@ pub mod segments;
 pub mod snapshot;
 pub mod store;
 mod table;
-pub mod verify;
 #[cfg(test)]
 mod testing;
+pub mod verify;
 
 pub use error::StoreError;
 pub use registry::ColumnName;

@@ -75,15 +75,14 @@ enum Field {
 fn field(name: &str, field: Field, optional: bool) -> Result<TypePtr, ParquetError> {
     let (physical, logical) = match field {
         Field::Text => (Physical::BYTE_ARRAY, Some(LogicalType::String)),
-        Field::Time => {
-            (Physical::INT64, Some(LogicalType::timestamp(true, TimeUnit::MICROS)))
-        }
+        Field::Time => (Physical::INT64, Some(LogicalType::timestamp(true, TimeUnit::MICROS))),
         Field::Int32 => (Physical::INT32, None),
         Field::Int64 => (Physical::INT64, None),
         Field::Double => (Physical::DOUBLE, None),
     };
     let repetition = if optional { Repetition::OPTIONAL } else { Repetition::REQUIRED };
-    let field = Type::primitive_type_builder(name, physical).with_repetition(repetition).with_logical_type(logical);
+    let field =
+        Type::primitive_type_builder(name, physical).with_repetition(repetition).with_logical_type(logical);
     field.build().map(Arc::new)
 }
 
@@ -340,7 +339,8 @@ impl DayFile {
         write_integers(&mut group, &rows.time)?;
         write_integers(&mut group, &rows.enqueued)?;
         let sources: Vec<u32> = rows.source.iter().map(|&source| u32::from(source)).collect();
-        let partitions: Vec<i32> = names.sources.iter().map(|source| source.partition.cast_signed()).collect();
+        let partitions: Vec<i32> =
+            names.sources.iter().map(|source| source.partition.cast_signed()).collect();
         let epochs: Vec<i32> = names.sources.iter().map(|source| source.epoch.cast_signed()).collect();
         for (at, values) in [(3, partitions), (4, epochs)] {
             let (codes, values) = used(&sources, &values);

@@ -23,18 +23,27 @@ const MAX_CAUSES: usize = 5;
 pub const RULE: &str = "health";
 
 /// A scored row, for the side file that the dashboard reads.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub struct RowScore {
     /// Row of the frame.
     pub row: u32,
     /// Score.
     pub score: f64,
-    /// Signal with the largest contribution.
-    pub top: Option<Arc<str>>,
+    /// Signal with the largest contribution, of the scorer's.
+    pub top: Option<usize>,
+}
+
+/// The scored rows of one equipment model.
+#[derive(Clone, Debug)]
+pub struct ModelScores {
     /// Scorer.
     pub scorer: Arc<str>,
     /// Baseline.
     pub baseline: Arc<str>,
+    /// The scorer's signals.
+    pub signals: Arc<[Arc<str>]>,
+    /// Its rows, ascending.
+    pub rows: Vec<RowScore>,
 }
 
 /// What applying a frame gave.
@@ -44,8 +53,8 @@ pub struct Effects {
     pub outputs: Outputs,
     /// Devices whose twin has something new (indices into the state).
     pub touched: Vec<u32>,
-    /// Scores, ascending by row.
-    pub scores: Vec<RowScore>,
+    /// Scores by equipment model.
+    pub scores: Vec<ModelScores>,
     /// Scorers that failed: model and why.
     pub failures: Vec<(Arc<str>, ScorerError)>,
     /// Rows that the stand-in scored.
@@ -89,8 +98,6 @@ pub fn apply(
             score(state, frame, places, rows, scorer, plant, &mut effects);
         }
     }
-    // Scores of several models were appended one model after the other.
-    effects.scores.sort_unstable_by_key(|score| score.row);
     effects
 }
 
@@ -195,7 +202,12 @@ fn score(
     }
     let epoch = state.epoch();
     let default = EquipmentPolicy::default();
+    // All rows are of devices of one model.
+    let Some(model) = devices.first().map(|&place| state.devices[place as usize].model) else { return };
+    let model = &state.models[model as usize];
+    let policy = plant.equipment.policy(&model.name).unwrap_or(&default);
     let mut last_row = vec![usize::MAX; devices.len()];
+    let mut scored_rows = Vec::with_capacity(rows.len());
     for (at, &row) in rows.iter().enumerate() {
         if answer.status[at] != status::OK {
             continue;
@@ -203,17 +215,8 @@ fn score(
         last_row[device_of[at] as usize] = at;
         let contributions = &answer.contributions[at * width..(at + 1) * width];
         let score = answer.scores[at];
-        let top = largest(contributions).map(|signal| Arc::clone(&scorer.signals[signal]));
-        effects.scores.push(RowScore {
-            row,
-            score,
-            top,
-            scorer: Arc::clone(&by),
-            baseline: Arc::clone(&baseline),
-        });
+        scored_rows.push(RowScore { row, score, top: largest(contributions) });
         let device = &mut state.devices[devices[device_of[at] as usize] as usize];
-        let model = &state.models[device.model as usize];
-        let policy = plant.equipment.policy(&model.name).unwrap_or(&default);
         remember_causes(device, contributions, score > policy.alert.limit);
         let row = row as usize;
         let subject = Subject { hub: plant.hub, epoch, device: &device.id, rule: RULE };
@@ -245,6 +248,12 @@ fn score(
         effects.outputs.commands.extend(asked);
         effects.outputs.alerts.push(message);
     }
+    effects.scores.push(ModelScores {
+        scorer: Arc::clone(&by),
+        baseline: Arc::clone(&baseline),
+        signals: Arc::clone(&scorer.signals),
+        rows: scored_rows,
+    });
     for (at, &place) in devices.iter().enumerate().filter(|(at, _)| last_row[*at] != usize::MAX) {
         let row = last_row[at];
         state.devices[place as usize].score = Some(LastScore {

@@ -67,8 +67,11 @@ impl Store {
         if span.is_none() {
             return None;
         }
-        // Spans are cut at quotes of checked UTF-8, so the check cannot fail; it is paid per access.
-        std::str::from_utf8(self.slice(span)).ok()
+        match span.text_range() {
+            // Cut at quotes of text that was checked whole.
+            Some((start, end)) => self.text.get(start..end),
+            None => std::str::from_utf8(self.slice(span)).ok(),
+        }
     }
 }
 

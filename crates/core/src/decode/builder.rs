@@ -7,6 +7,7 @@ use std::sync::Arc;
 use serde::de::DeserializeSeed;
 use serde_json::{Map, Value};
 
+use super::alike::{Shape, Shapes};
 use super::row::{Field, Flatten, Sink, TOO_DEEP};
 use super::{Decoded, MAX_BODY, MAX_CLOCK_AHEAD, MAX_COLUMNS, MAX_NAME, Origin, RawEvent, Reason, Rejected};
 use crate::frame::{ABSENT, Frame, NO_STATE, SignalColumn, StateColumn};
@@ -40,10 +41,17 @@ struct Scratch<'a, 'p> {
     time: Option<Micros>,
     /// What `time` was read from.
     time_source: Option<Field<'a>>,
+    /// Names as they come, while the payload is flat.
+    shape: Option<Shape>,
 }
 
 impl<'a> Sink<'a> for Scratch<'a, '_> {
+    fn null(&mut self, name: &str, depth: usize) {
+        self.note(name, depth == 0);
+    }
+
     fn field(&mut self, name: &str, depth: usize, value: Field<'a>) {
+        self.note(name, depth == 0 && !matches!(value, Field::Other(_)));
         if depth == 0 && self.special(name, &value) {
             return;
         }
@@ -70,6 +78,30 @@ fn plain(value: Field<'_>) -> Value {
 }
 
 impl<'a> Scratch<'a, '_> {
+    fn note(&mut self, name: &str, plain: bool) {
+        match &mut self.shape {
+            Some(shape) if plain => shape.push(name.into()),
+            shape => *shape = None,
+        }
+    }
+
+    /// Takes a field of a payload that is like one before; false where it is not.
+    fn alike(&mut self, name: &str, value: Option<Field<'a>>) -> bool {
+        let Some(value) = value else { return true };
+        if !self.special(name, &value) {
+            let Some(slot) = self.slot(name) else { return false };
+            self.fields.push((slot, value));
+        }
+        true
+    }
+
+    /// Forgets what was read so far of the row.
+    fn undo(&mut self) {
+        self.position = 0;
+        self.fields.clear();
+        (self.claimed, self.time, self.time_source) = (None, None, None);
+    }
+
     /// Device id and timestamp are not telemetry: they say whose and when.
     fn special(&mut self, name: &str, value: &Field<'a>) -> bool {
         // Every field of every row comes by here, and few begin like these.
@@ -151,7 +183,7 @@ pub fn decode<'a>(
     let mut frame = Frame::empty(origin.partition, origin.range, origin.first_enqueued);
     frame.last_enqueued = origin.last_enqueued;
     let mut rejected = Vec::new();
-    let mut slots = Slots::default();
+    let (mut slots, mut shapes) = (Slots::default(), Shapes::default());
     let (mut fields, mut order, mut path) = (Vec::new(), Vec::new(), String::new());
     let mut devices: HashMap<&'a str, u32> = HashMap::new();
     for event in events {
@@ -165,8 +197,9 @@ pub fn decode<'a>(
             claimed: None,
             time: None,
             time_source: None,
+            shape: Some(Shape::new()),
         };
-        let device = match read(&event, &mut scratch, &mut path) {
+        let device = match read(&event, &mut scratch, &mut shapes, &mut path) {
             Ok(device) => device,
             Err(reason) => {
                 rejected.push(Rejected {
@@ -235,6 +268,7 @@ pub fn decode<'a>(
 fn read<'a>(
     event: &RawEvent<'a>,
     scratch: &mut Scratch<'a, '_>,
+    shapes: &mut Shapes,
     path: &mut String,
 ) -> Result<&'a str, Reason> {
     let device = event.device.filter(|id| !id.is_empty()).ok_or(Reason::NoDevice)?;
@@ -253,13 +287,17 @@ fn read<'a>(
         Some(_) => return Err(Reason::NotJson("it does not begin with {".to_owned())),
         None => return Err(Reason::NotJson("it is empty".to_owned())),
     }
-    path.clear();
-    let mut parser = serde_json::Deserializer::from_slice(event.body);
-    let parsed =
-        Flatten { sink: scratch, path, depth: 0 }.deserialize(&mut parser).and_then(|()| parser.end());
-    if let Err(error) = parsed {
-        let text = error.to_string();
-        return Err(if text.contains(TOO_DEEP) { Reason::TooDeep } else { Reason::NotJson(text) });
+    if !shapes.read(event.body, scratch, Scratch::alike, Scratch::undo) {
+        path.clear();
+        let mut parser = serde_json::Deserializer::from_slice(event.body);
+        let flatten = Flatten { sink: &mut *scratch, path, depth: 0 };
+        if let Err(error) = flatten.deserialize(&mut parser).and_then(|()| parser.end()) {
+            let text = error.to_string();
+            return Err(if text.contains(TOO_DEEP) { Reason::TooDeep } else { Reason::NotJson(text) });
+        }
+        if let Some(shape) = scratch.shape.take() {
+            shapes.learn(shape);
+        }
     }
     match &scratch.claimed {
         Some(claimed) if claimed != device => {
@@ -277,9 +315,10 @@ fn write_signal(frame: &mut Frame, slot: &mut Slot, row: usize, value: f64) {
         u32::try_from(frame.signals.len() - 1).unwrap_or(u32::MAX)
     });
     let values = &mut frame.signals[index as usize].values;
-    // A name that stands twice in one object: the last one counts.
-    values.truncate(row);
-    values.resize(row, ABSENT);
+    if values.len() != row {
+        // Rows before may lack the name; one that stands twice in this object counts as it comes last.
+        values.resize(row, ABSENT);
+    }
     values.push(value);
 }
 
@@ -294,7 +333,8 @@ fn write_state(frame: &mut Frame, slot: &mut Slot, row: usize, text: &str) {
         column.dictionary.push(Arc::from(text));
         column.dictionary.len() - 1
     });
-    column.codes.truncate(row);
-    column.codes.resize(row, NO_STATE);
+    if column.codes.len() != row {
+        column.codes.resize(row, NO_STATE);
+    }
     column.codes.push(u32::try_from(known).unwrap_or(NO_STATE));
 }

@@ -3,6 +3,7 @@
 //! A payload is one JSON object. Numbers become signals, texts and booleans states, nested objects are joined with
 //! `.`; arrays, long texts and fields beyond the column limit go to `extra`; `null` is the same as absent.
 
+mod alike;
 mod builder;
 mod row;
 

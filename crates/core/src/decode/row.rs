@@ -19,6 +19,8 @@ pub(super) enum Field<'a> {
 /// Takes the fields of a payload as they are found.
 pub(super) trait Sink<'a> {
     fn field(&mut self, name: &str, depth: usize, value: Field<'a>);
+    /// A field that is `null`: there, and without a value.
+    fn null(&mut self, name: &str, depth: usize);
 }
 
 /// Marks the error of a payload that is nested too deep; serde's errors carry only text.
@@ -129,6 +131,7 @@ impl<'de, S: Sink<'de>> Visitor<'de> for One<'_, S> {
         Ok(())
     }
     fn visit_unit<E: Error>(self) -> Result<(), E> {
+        self.sink.null(self.path, self.depth);
         Ok(())
     }
     fn visit_borrowed_str<E: Error>(self, text: &'de str) -> Result<(), E> {

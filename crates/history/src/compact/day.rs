@@ -86,7 +86,8 @@ impl DayJob<'_> {
         };
         let hash = self.hash(&old_files, whole, &registry);
         let generation = self.parent.number + 1;
-        let receipt = format!("{}/g{generation:09}_{hash}.json", crate::names::hub_folder("compaction", self.hub));
+        let receipt =
+            format!("{}/g{generation:09}_{hash}.json", crate::names::hub_folder("compaction", self.hub));
         if let Some(bytes) = self.store.read(&receipt).await?
             && let Ok(mut result) = serde_json::from_slice::<DayResult>(&bytes)
         {
@@ -243,7 +244,9 @@ impl Work {
             return Ok(());
         }
         if self.result.heads.len() != self.inputs.len() {
-            return Err(StoreError::invalid("not every segment of the day was fetched: run the compaction again"));
+            return Err(StoreError::invalid(
+                "not every segment of the day was fetched: run the compaction again",
+            ));
         }
         if sorter.rows() > 0 {
             self.write(sorter, &scratch, &mut entry, &mut rolled)?;
@@ -289,7 +292,8 @@ impl Work {
             Err(StoreError::Corrupt { cause, .. }) => return Ok(Err(cause)),
             Err(error) => return Err(error),
         };
-        let columns: Vec<usize> = (0..footer.parquet().file_metadata().schema_descr().num_columns()).collect();
+        let columns: Vec<usize> =
+            (0..footer.parquet().file_metadata().schema_descr().num_columns()).collect();
         for group in 0..footer.parquet().num_row_groups() {
             let ranges = footer.ranges(group, &columns, None);
             let fetched = self.handle.block_on(fetch(&self.store, &file.path, file.bytes, ranges));
@@ -307,7 +311,13 @@ impl Work {
         Ok(Ok(()))
     }
 
-    fn append_group(&mut self, footer: &Footer, parts: Parts, group: usize, sorter: &mut Sorter) -> Result<(), String> {
+    fn append_group(
+        &mut self,
+        footer: &Footer,
+        parts: Parts,
+        group: usize,
+        sorter: &mut Sorter,
+    ) -> Result<(), String> {
         let layout = self.layouts.of(footer, &mut self.registry)?;
         let erasures = &self.erasures;
         guard(|| {
@@ -418,7 +428,11 @@ impl Work {
         Ok(())
     }
 
-    fn store_file(&mut self, root: &'static str, finished: Finished) -> Result<Option<FileEntry>, StoreError> {
+    fn store_file(
+        &mut self,
+        root: &'static str,
+        finished: Finished,
+    ) -> Result<Option<FileEntry>, StoreError> {
         let mut entry = finished.entry;
         if entry.rows == 0 {
             return Ok(None);
@@ -449,7 +463,8 @@ impl Work {
 fn erase(sorter: &mut Sorter, start: usize, erasures: &Erasures) {
     for erased in &erasures.erased {
         let Some(device) = sorter.names.devices.find(&erased.device) else { continue };
-        let gone = |row: usize| sorter.table.device[row] == device && sorter.table.enqueued[row] < erased.before;
+        let gone =
+            |row: usize| sorter.table.device[row] == device && sorter.table.enqueued[row] < erased.before;
         if (start..sorter.table.rows()).any(gone) {
             let kept: Vec<u32> = (start..sorter.table.rows())
                 .filter(|&row| !gone(row))

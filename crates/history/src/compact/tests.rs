@@ -109,11 +109,18 @@ fn batch(partition: u32, epoch: u32, first: i64, last: i64) -> Frame {
 #[derive(Clone, Debug)]
 enum Step {
     /// A batch of a partition: first number back from the newest, and length.
-    Commit { partition: u32, back: i64, length: i64 },
+    Commit {
+        partition: u32,
+        back: i64,
+        length: i64,
+    },
     /// The hub is made anew.
     Anew,
     /// A compaction, with a fault at an operation.
-    Compact { fault: Option<(u32, Fault)>, late: i64 },
+    Compact {
+        fault: Option<(u32, Fault)>,
+        late: i64,
+    },
     /// Two compactions at once.
     Race,
     Read,
@@ -196,12 +203,7 @@ fn expected_summaries(model: &Model, interval: Micros) -> BTreeMap<(String, Micr
     for event in model.values().filter(|event| !event.speed.is_nan()) {
         let key = (event.device.to_owned(), floor(event.time, interval));
         let known = out.entry(key).or_insert((0, 0.0, f64::INFINITY, f64::NEG_INFINITY));
-        *known = (
-            known.0 + 1,
-            known.1 + event.speed,
-            known.2.min(event.speed),
-            known.3.max(event.speed),
-        );
+        *known = (known.0 + 1, known.1 + event.speed, known.2.min(event.speed), known.3.max(event.speed));
     }
     out
 }
@@ -403,11 +405,17 @@ async fn a_day_is_appended_to_until_it_is_over_and_then_written_whole() {
         compactor.run(&at(START + (part + 1) * HOUR)).await.unwrap();
     }
     let open = compactor.manifests.latest().await.unwrap();
-    assert_eq!((open.days[0].files.len(), open.days[0].roll_ups.is_some(), open.days[0].sealed), (3, false, false));
+    assert_eq!(
+        (open.days[0].files.len(), open.days[0].roll_ups.is_some(), open.days[0].sealed),
+        (3, false, false)
+    );
     let report = compactor.run(&at(START + 3 * DAY)).await.unwrap();
     assert_eq!((report.segments, report.days, report.rows), (0, 1, 30));
     let over = compactor.manifests.latest().await.unwrap();
-    assert_eq!((over.days[0].files.len(), over.days[0].roll_ups.is_some(), over.days[0].sealed), (1, true, true));
+    assert_eq!(
+        (over.days[0].files.len(), over.days[0].roll_ups.is_some(), over.days[0].sealed),
+        (1, true, true)
+    );
     assert_eq!(compactor.run(&at(START + 3 * DAY + 1)).await.unwrap().files, 0);
 }
 

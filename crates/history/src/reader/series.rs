@@ -5,9 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ops::{ControlFlow, Range};
 use std::sync::Arc;
 
+use arrow_array::RecordBatch;
 use arrow_array::cast::AsArray;
 use arrow_array::types::{Float64Type, Int32Type, Int64Type, TimestampMicrosecondType};
-use arrow_array::RecordBatch;
 use futures::StreamExt;
 use twinwright_core::time::Micros;
 
@@ -217,9 +217,10 @@ impl Engine {
         let erased = self.snapshot.erasures.number != manifest.erasures;
         let is_free = |from: Micros, to: Micros| {
             !self.snapshot.segments.iter().any(|name| name.overlaps(from, to))
-                && !manifest.days.iter().any(|day| {
-                    day.key.stray && day.files.iter().any(|file| file.overlaps(from, to))
-                })
+                && !manifest
+                    .days
+                    .iter()
+                    .any(|day| day.key.stray && day.files.iter().any(|file| file.overlaps(from, to)))
         };
         let mut steps: Vec<Step> = Vec::new();
         let rows = |steps: &mut Vec<Step>, from: Micros, to: Micros| {
@@ -265,11 +266,20 @@ impl Engine {
         let segments = self.snapshot.segments.iter().map(|name| (name.min_time, name.max_time));
         let all = files.chain(segments);
         all.fold((None, None), |(low, high), (min, max)| {
-            (Some(low.map_or(min, |low: Micros| low.min(min))), Some(high.map_or(max, |high: Micros| high.max(max))))
+            (
+                Some(low.map_or(min, |low: Micros| low.min(min))),
+                Some(high.map_or(max, |high: Micros| high.max(max))),
+            )
         })
     }
 
-    fn fold_rows(&mut self, query: &SummaryQuery, from: Micros, to: Micros, fold: &mut Fold) -> Result<(), StoreError> {
+    fn fold_rows(
+        &mut self,
+        query: &SummaryQuery,
+        from: Micros,
+        to: Micros,
+        fold: &mut Fold,
+    ) -> Result<(), StoreError> {
         let rows = RowQuery { from, to, devices: query.devices.clone(), columns: query.signals.clone() };
         let signals = query.signals.clone();
         let mut late = false;
@@ -291,23 +301,38 @@ impl Engine {
         Ok(())
     }
 
-    fn fold_roll_ups(&mut self, query: &SummaryQuery, steps: &[Step], fold: &mut Fold) -> Result<(), StoreError> {
+    fn fold_roll_ups(
+        &mut self,
+        query: &SummaryQuery,
+        steps: &[Step],
+        fold: &mut Fold,
+    ) -> Result<(), StoreError> {
         // Roll-ups name the column; columns are the registry's.
         let columns = self.registry.columns().iter().filter(|column| column.kind == Kind::Signal);
-        let columns = columns.filter(|column| query.signals.as_ref().is_none_or(|set| set.contains(&*column.name)));
+        let columns =
+            columns.filter(|column| query.signals.as_ref().is_none_or(|set| set.contains(&*column.name)));
         let names: BTreeMap<String, Arc<str>> =
             columns.map(|column| (column.column.clone(), Arc::clone(&column.name))).collect();
         if names.is_empty() {
             return Ok(());
         }
-        let signals: Option<BTreeSet<String>> = query.signals.as_ref().map(|_| names.keys().cloned().collect());
+        let signals: Option<BTreeSet<String>> =
+            query.signals.as_ref().map(|_| names.keys().cloned().collect());
         let mut wanted = Vec::new();
         for step in steps {
             let Step::RollUp(from, to, files) = step else { continue };
-            wanted.extend(files.iter().filter(|file| {
-                file.overlaps(*from, *to)
-                    && query.devices.as_ref().is_none_or(|set| set.iter().any(|device| file.may_have(device)))
-            }).map(|file| (*from, *to, file.clone())));
+            wanted.extend(
+                files
+                    .iter()
+                    .filter(|file| {
+                        file.overlaps(*from, *to)
+                            && query
+                                .devices
+                                .as_ref()
+                                .is_none_or(|set| set.iter().any(|device| file.may_have(device)))
+                    })
+                    .map(|file| (*from, *to, file.clone())),
+            );
         }
         let history = self.history.clone();
         let devices = query.devices.as_ref();
@@ -348,7 +373,8 @@ impl History {
         wanted: &Wanted<'_>,
     ) -> Result<Option<(Footer, Groups)>, StoreError> {
         let Some(footer) = self.open_footer(file).await? else { return Ok(None) };
-        let columns: Vec<usize> = (0..footer.parquet().file_metadata().schema_descr().num_columns()).collect();
+        let columns: Vec<usize> =
+            (0..footer.parquet().file_metadata().schema_descr().num_columns()).collect();
         let mut groups = Vec::new();
         for (group, ranges) in prune(&footer, wanted) {
             let bytes = footer.ranges(group, &columns, Some(&ranges));
@@ -442,7 +468,9 @@ fn fold_table(rows: &Rows, signals: Option<&BTreeSet<String>>, fold: &mut Fold) 
         let id = Arc::clone(rows.names.devices.shared(device));
         for (number, column) in rows.registry.columns().iter().enumerate() {
             let wanted = column.kind == Kind::Signal && signals.is_none_or(|set| set.contains(&*column.name));
-            let Some(Values::Doubles(values)) = table.columns.get(number + crate::table::TEXTS) else { continue };
+            let Some(Values::Doubles(values)) = table.columns.get(number + crate::table::TEXTS) else {
+                continue;
+            };
             if !wanted {
                 continue;
             }

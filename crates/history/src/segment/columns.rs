@@ -22,7 +22,8 @@ pub(crate) const SEQUENCE: &str = "seq";
 pub(crate) const QUALITY: &str = "quality";
 pub(crate) const PROPERTIES: &str = "properties";
 pub(crate) const EXTRA: &str = "extra";
-pub(crate) const FIXED: [&str; 8] = [DEVICE_ID, TIME, ENQUEUED, PARTITION, SEQUENCE, QUALITY, PROPERTIES, EXTRA];
+pub(crate) const FIXED: [&str; 8] =
+    [DEVICE_ID, TIME, ENQUEUED, PARTITION, SEQUENCE, QUALITY, PROPERTIES, EXTRA];
 
 /// Longer names are cut.
 const LONGEST_NAME: usize = 128;
@@ -150,8 +151,9 @@ impl Layout {
 }
 
 /// Text is dictionary-encoded; numbers are not (a dictionary of measured values costs time and saves nothing).
-/// Statistics only where readers prune by them. zstd only where it earns its time, which is most of the whole: small
-/// dictionaries and deltas are compact as they are (`cargo run --release --example segment_bench` measures it).
+/// Statistics only where readers prune by them. Only texts without a bound are compressed: a segment lives until its day
+/// is compacted, which compresses everything, and zstd on each batch cost a tenth of the whole way of an event
+/// (`cargo run --release --example segment_bench` measures it).
 fn properties(schema: &Schema) -> WriterProperties {
     let zstd = Compression::ZSTD(ZstdLevel::default());
     let mut builder = WriterProperties::builder()
@@ -168,7 +170,7 @@ fn properties(schema: &Schema) -> WriterProperties {
         match field.data_type() {
             DataType::Dictionary(..) | DataType::Utf8 | DataType::Int32 => {
                 builder = builder.set_column_dictionary_enabled(path(), true);
-                if matches!(field.name().as_str(), DEVICE_ID | PROPERTIES | EXTRA) {
+                if matches!(field.name().as_str(), PROPERTIES | EXTRA) {
                     builder = builder.set_column_compression(path(), zstd);
                 }
             }
@@ -177,7 +179,7 @@ fn properties(schema: &Schema) -> WriterProperties {
                     .set_column_encoding(path(), Encoding::DELTA_BINARY_PACKED)
                     .set_column_statistics_enabled(path(), EnabledStatistics::Chunk);
             }
-            _ => builder = builder.set_column_compression(path(), zstd),
+            _ => {}
         }
     }
     builder.build()
