@@ -17,6 +17,7 @@ use crate::error::DecodeError;
 use crate::event_hub::{BodyEncoding, DecodeOptions, EventHubBatch};
 use crate::http::HttpInvocation;
 use crate::queue::QueueInvocation;
+use crate::spare;
 use crate::timer::TimerInvocation;
 
 /// What is reserved at most on the word of a Content-Length header, before any byte has come.
@@ -106,7 +107,11 @@ async fn extract<T>(
     let (parts, body) = request.into_parts();
     let binding = parts.extensions.get::<BindingName>().map(|name| name.0);
     let outcome = match read(&parts, body).await {
-        Ok(body) => decode(&body, binding).map_err(TriggerRejection::from),
+        Ok(body) => {
+            let decoded = decode(&body, binding).map_err(TriggerRejection::from);
+            spare::give(body);
+            decoded
+        }
         Err(rejection) => Err(rejection),
     };
     if let Err(rejection) = &outcome {
@@ -129,7 +134,9 @@ async fn read(parts: &Parts, mut body: Body) -> Result<Vec<u8>, TriggerRejection
     if announced.is_some_and(|length| length > limit) {
         return Err(TriggerRejection::TooLarge { limit });
     }
-    let mut bytes = Vec::with_capacity(announced.unwrap_or(0).min(LARGEST_RESERVE));
+    let mut bytes = spare::take();
+    bytes.clear();
+    bytes.reserve(announced.unwrap_or(0).min(LARGEST_RESERVE));
     while let Some(frame) = poll_fn(|context| Pin::new(&mut body).poll_frame(context)).await {
         if let Ok(chunk) = frame.map_err(TriggerRejection::Interrupted)?.into_data() {
             if chunk.len() > limit - bytes.len() {

@@ -2,8 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
+use base64_simd::STANDARD;
 use serde::Deserialize;
 use serde::de::{DeserializeOwned, Error as _};
 use serde_json::Value;
@@ -88,7 +87,7 @@ impl HttpInvocation {
             content_type.starts_with("application/octet-stream") || content_type.starts_with("multipart/");
         let body = match wire.body {
             None => None,
-            Some(Value::String(text)) if binary => Some(STANDARD.decode(text).map_err(|_| {
+            Some(Value::String(text)) if binary => Some(STANDARD.decode_to_vec(text).map_err(|_| {
                 Fault { position: 0, problem: Problem::BadBase64 }.in_field(&format!("{field}.Body"))
             })?),
             Some(Value::String(text)) => Some(text.into_bytes()),

@@ -18,6 +18,7 @@ mod queue;
 mod reply;
 mod scan;
 mod serve;
+mod spare;
 pub mod testing;
 mod time;
 mod timer;

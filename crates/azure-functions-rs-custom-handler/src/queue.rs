@@ -1,7 +1,6 @@
 //! The storage queue trigger (`queueTrigger`).
 
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
+use base64_simd::STANDARD;
 
 use crate::envelope::{
     self, RetryContext, Shadows, SystemMetadata, Visitor, scalar_integer, scalar_text, scalar_time,
@@ -103,7 +102,7 @@ impl<'a> Visitor<'a> for Message {
             self.body = message.into_owned().into_bytes();
         } else {
             self.body = STANDARD
-                .decode(text.as_bytes())
+                .decode_to_vec(text.as_bytes())
                 .map_err(|_| Fault { position: 0, problem: Problem::BadBase64 }.in_field(&field))?;
         }
         Ok(())

@@ -3,8 +3,7 @@
 use axum::http::StatusCode;
 use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
+use base64_simd::STANDARD;
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 use thiserror::Error;
@@ -155,7 +154,7 @@ impl Reply {
     /// Sets an output of bytes (blob, queue), for bindings without `dataType` `binary`.
     #[must_use]
     pub fn output_bytes(mut self, binding: impl Into<String>, bytes: &[u8]) -> Self {
-        self.outputs.insert(binding.into(), Value::String(STANDARD.encode(bytes)));
+        self.outputs.insert(binding.into(), Value::String(STANDARD.encode_to_string(bytes)));
         self
     }
 
@@ -214,7 +213,7 @@ impl IntoResponse for ReplyError {
 
 fn guarded(value: Value) -> Value {
     match value {
-        Value::String(text) if would_be_decoded(&text) => Value::String(STANDARD.encode(text)),
+        Value::String(text) if would_be_decoded(&text) => Value::String(STANDARD.encode_to_string(text)),
         value => value,
     }
 }

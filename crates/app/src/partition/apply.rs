@@ -104,6 +104,8 @@ pub fn apply(
 /// Newest states and the devices that the frame touched.
 fn newest(state: &mut PartitionState, frame: &Frame, places: &Places, effects: &mut Effects) {
     let mut touched = vec![false; frame.devices.len()];
+    // The last code of each state of each device; texts are compared once a frame, not once a row.
+    let mut last = vec![NO_STATE; frame.devices.len() * frame.states.len()];
     for row in 0..frame.rows() {
         let index = frame.device[row] as usize;
         let device = &mut state.devices[places.devices[index] as usize];
@@ -113,11 +115,15 @@ fn newest(state: &mut PartitionState, frame: &Frame, places: &Places, effects: &
         }
         touched[index] = true;
         device.updated = frame.sequence[row];
-        for column in &frame.states {
-            let code = column.codes[row];
-            if code == NO_STATE {
-                continue;
-            }
+        let codes = &mut last[index * frame.states.len()..];
+        for (code, column) in codes.iter_mut().zip(&frame.states).filter(|(_, c)| c.codes[row] != NO_STATE) {
+            *code = column.codes[row];
+        }
+    }
+    for (index, &place) in places.devices.iter().enumerate() {
+        let device = &mut state.devices[place as usize];
+        let codes = &last[index * frame.states.len()..];
+        for (&code, column) in codes.iter().zip(&frame.states).filter(|(code, _)| **code != NO_STATE) {
             let text = &column.dictionary[code as usize];
             match device.states.iter_mut().find(|(name, _)| *name == column.name) {
                 Some((_, known)) if known == text => {}

@@ -13,6 +13,7 @@ use super::{BodyEncoding, DecodeOptions, EventHubBatch, single};
 use crate::envelope::{self, RetryContext, Shadows, SystemMetadata, Visitor};
 use crate::error::{DecodeError, Fault, Problem, shorten};
 use crate::scan::Cursor;
+use crate::spare;
 
 /// First and last position (exclusive) in the text buffer.
 pub(crate) type Range = (usize, usize);
@@ -24,7 +25,7 @@ pub(crate) fn decode(body: &[u8], options: &DecodeOptions<'_>) -> Result<EventHu
     let mut members = Members {
         encoding: options.encoding,
         arena: Arena::for_body(body.len()),
-        bytes: Vec::new(),
+        bytes: spare::take(),
         records: None,
         data: None,
         data_field: String::new(),
@@ -34,6 +35,7 @@ pub(crate) fn decode(body: &[u8], options: &DecodeOptions<'_>) -> Result<EventHu
         retry_context: None,
         system: SystemMetadata::default(),
     };
+    members.bytes.clear();
     let binding = envelope::walk(body, options.binding, &mut members)?;
     let mut shadows = Shadows::default();
     let records = members.take_records(&mut shadows)?;

@@ -1,7 +1,6 @@
 //! Single entries of the arrays: bodies and property objects.
 
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
+use base64_simd::STANDARD;
 
 use super::BodyEncoding;
 use super::store::{Span, keep_string};
@@ -35,7 +34,7 @@ pub(crate) fn body_entry(
 
 pub(crate) fn base64_span(encoded: &[u8], position: usize, bytes: &mut Vec<u8>) -> Result<Span, Fault> {
     let start = bytes.len();
-    STANDARD.decode_vec(encoded, bytes).map_err(|_| Fault { position, problem: Problem::BadBase64 })?;
+    STANDARD.decode_append(encoded, bytes).map_err(|_| Fault { position, problem: Problem::BadBase64 })?;
     Ok(Span::in_bytes(start, bytes.len()))
 }
 

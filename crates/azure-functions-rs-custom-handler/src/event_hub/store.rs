@@ -2,6 +2,7 @@
 
 use crate::error::Fault;
 use crate::scan::{Cursor, Token};
+use crate::spare;
 
 /// The largest body whose offsets fit a [`Span`].
 pub(crate) const MAX_BODY: usize = (1 << 31) - 64;
@@ -75,8 +76,15 @@ impl Store {
     }
 }
 
+impl Drop for Store {
+    fn drop(&mut self) {
+        spare::give(std::mem::take(&mut self.text).into_bytes());
+        spare::give(std::mem::take(&mut self.bytes));
+    }
+}
+
 /// The text buffer while it is filled: as large as the body from the start, since taking an encoding
-/// off only shrinks. Pages that are never written cost nothing.
+/// off only shrinks.
 pub(crate) struct Arena {
     buffer: Vec<u8>,
     used: usize,
@@ -84,7 +92,9 @@ pub(crate) struct Arena {
 
 impl Arena {
     pub(crate) fn for_body(length: usize) -> Self {
-        Self { buffer: vec![0; length + 8], used: 0 }
+        let mut buffer = spare::take();
+        buffer.resize(length + 8, 0);
+        Self { buffer, used: 0 }
     }
 
     /// Takes the next value's outer encoding off and keeps the text.

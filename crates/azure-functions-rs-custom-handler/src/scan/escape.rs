@@ -22,14 +22,22 @@ fn special(word: u64) -> Option<usize> {
 #[inline]
 pub(super) fn find_quote_or_escape(input: &[u8], from: usize) -> Option<usize> {
     let mut at = from;
-    while let Some(chunk) = input.get(at..).and_then(|rest| rest.first_chunk::<8>()) {
+    for _ in 0..SHORT_RUN {
+        let Some(chunk) = input.get(at..).and_then(|rest| rest.first_chunk::<8>()) else { break };
         if let Some(offset) = special(u64::from_le_bytes(*chunk)) {
             return Some(at + offset);
         }
         at += 8;
     }
-    let rest = input.get(at..)?;
-    rest.iter().position(|byte| matches!(byte, b'"' | b'\\')).map(|offset| at + offset)
+    far(input, at).map(|offset| at + offset)
+}
+
+/// Words of eight bytes that are looked at one by one; a longer run is left to wider instructions.
+const SHORT_RUN: usize = 4;
+
+/// Where the next quote or escape is, from `read` on, where bytes go by in long runs.
+fn far(input: &[u8], read: usize) -> Option<usize> {
+    memchr::memchr2(b'"', b'\\', input.get(read..)?)
 }
 
 /// Copies a string's text from `input[read..]` (behind its opening quote) to `out[write..]`, escapes
@@ -41,32 +49,34 @@ pub(super) fn unescape(
     mut write: usize,
 ) -> Scan<(usize, usize)> {
     let truncated = Fault { position: input.len(), problem: Problem::Truncated };
+    let mut run = 0;
     loop {
         // Eight bytes are copied before it is known how many of them count: cheaper than a copy of
         // just the right length, since escapes come every ten bytes or so.
         let rest = input.get(read..).unwrap_or_default();
         let offset =
             match (rest.first_chunk::<8>(), out.get_mut(write..).and_then(|to| to.first_chunk_mut::<8>())) {
-                (Some(chunk), Some(target)) => {
+                (Some(chunk), Some(target)) if run < SHORT_RUN => {
                     *target = *chunk;
                     match special(u64::from_le_bytes(*chunk)) {
                         Some(offset) => offset,
                         None => {
                             read += 8;
                             write += 8;
+                            run += 1;
                             continue;
                         }
                     }
                 }
                 _ => {
-                    let offset =
-                        rest.iter().position(|byte| matches!(byte, b'"' | b'\\')).ok_or(truncated)?;
+                    let offset = far(input, read).ok_or(truncated)?;
                     out.get_mut(write..write + offset).ok_or(truncated)?.copy_from_slice(&rest[..offset]);
                     offset
                 }
             };
         read += offset;
         write += offset;
+        run = 0;
         if input[read] == b'"' {
             return Ok((read + 1, write));
         }

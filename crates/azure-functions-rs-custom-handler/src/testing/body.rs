@@ -1,7 +1,6 @@
 //! Whole request bodies.
 
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
+use base64_simd::STANDARD;
 use serde_json::Value;
 
 use super::event::EventSpec;
@@ -87,7 +86,7 @@ pub fn event_hub_body(events: &[EventSpec], options: &BatchOptions) -> Vec<u8> {
 
 fn many(text: &mut String, events: &[EventSpec], options: &BatchOptions) {
     let bodies = list(events, |event| match options.encoding {
-        BodyEncoding::Binary => format!("\"{}\"", STANDARD.encode(&event.body)),
+        BodyEncoding::Binary => format!("\"{}\"", STANDARD.encode_to_string(&event.body)),
         BodyEncoding::Text => json_text(&String::from_utf8_lossy(&event.body)),
         BodyEncoding::Json => match serde_json::from_slice::<Value>(&event.body) {
             Ok(_) => String::from_utf8_lossy(&event.body).into_owned(),
@@ -111,7 +110,7 @@ fn many(text: &mut String, events: &[EventSpec], options: &BatchOptions) {
 fn one(text: &mut String, event: &EventSpec, options: &BatchOptions) {
     let message = String::from_utf8_lossy(&event.body);
     let binary = options.encoding == BodyEncoding::Binary;
-    let body = if binary { STANDARD.encode(&event.body) } else { json_text(&message) };
+    let body = if binary { STANDARD.encode_to_string(&event.body) } else { json_text(&message) };
     text.push_str(&json_text(&body));
     text.push_str("},\"Metadata\":{");
     partition_contexts(text, options);
@@ -158,7 +157,7 @@ pub fn queue_body(
     now_us: i64,
 ) -> Vec<u8> {
     let lossy = String::from_utf8_lossy(message);
-    let data = if binary { STANDARD.encode(message) } else { json_text(&lossy) };
+    let data = if binary { STANDARD.encode_to_string(message) } else { json_text(&lossy) };
     let time = format_time(now_us - now_us.rem_euclid(1_000_000));
     let mut text = format!("{{\"Data\":{{{}:{}}},\"Metadata\":{{", json_text(binding), json_text(&data));
     text.push_str(&format!("\"DequeueCount\":\"{dequeue_count}\""));
