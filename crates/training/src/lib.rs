@@ -10,17 +10,22 @@
 //! where documents go, what time it is.
 
 mod calibrate;
+mod choose;
 mod clean;
 mod covariance;
 mod error;
 mod evaluate;
 mod fit;
 mod model;
+mod principal;
 mod regimes;
 mod rows;
 mod statistics;
+pub mod suites;
 mod windows;
 
+pub use calibrate::SCORERS;
+pub use choose::{Choice, choose};
 pub use error::TrainError;
 pub use evaluate::{Evaluation, Verdict, evaluate};
 pub use fit::{Candidate, Options, fit};
