@@ -43,6 +43,12 @@ pub enum TrainError {
         /// Its name.
         scorer: String,
     },
+    /// The rows are not fit to learn from.
+    #[error("the rows are refused: {reason}")]
+    Refused {
+        /// Which gate, and what to do.
+        reason: String,
+    },
     /// An option is out of range.
     #[error("option {option} {problem}")]
     Option {

@@ -40,6 +40,22 @@ pub trait ScorerHost {
     /// # Errors
     /// [`SuiteError::Scorer`] where there is none of the name, or it refuses the baseline.
     fn prepare(&mut self, scorer: &str, baseline_json: &[u8]) -> Result<Box<dyn Scorer>, SuiteError>;
+
+    /// Scores of other people's methods on the same rows (row-major, `width` a row), by name, for comparison: fitted on
+    /// the first `fit_rows`, with 1.0 as their limit from the rows up to `calibration_end`. None by default.
+    ///
+    /// # Errors
+    /// [`SuiteError::Scorer`] where they cannot be run.
+    fn references(
+        &mut self,
+        values: &[f64],
+        width: usize,
+        fit_rows: usize,
+        calibration_end: usize,
+    ) -> Result<Vec<(String, Vec<f64>)>, SuiteError> {
+        let _ = (values, width, fit_rows, calibration_end);
+        Ok(Vec::new())
+    }
 }
 
 /// A data set with its protocol.

@@ -11,7 +11,7 @@ use super::changes::PROFILES;
 use super::nab_score::{Detections, Earned, earned, normalised};
 use super::play::{self, Recording};
 use super::{
-    Bound, Figure, Report, ScorerHost, Settings, Suite, SuiteError, Table, bootstrap, controls, read,
+    Bound, Figure, Report, ScorerHost, Settings, Suite, SuiteError, Table, bootstrap, changes, controls, read,
 };
 use crate::Options;
 
@@ -37,6 +37,7 @@ impl Suite for Nab {
         let nab = &settings.nab;
         let options = Options {
             calibration_rows: CALIBRATION_ROWS,
+            calibration_share: 0.3,
             // NAB counts rows; some of its recordings have rows at any distance.
             gap_reset_seconds: Some(1e9),
             ..Options::default()
@@ -72,7 +73,14 @@ impl Suite for Nab {
                     notes.extend(trained.choice.reasons.iter().cloned());
                 }
             }
+            let fitted = probation - (options.calibration_share * probation as f64).floor() as usize;
+            for (label, scores) in host.references(&recording.values, 1, fitted, probation)? {
+                let raised = play::alarms(&nab.alert, &scores[probation..]).raised;
+                take(&label, raised.into_iter().map(|row| row + probation).collect());
+            }
             for (label, alarm) in controls::alarms(recording.rows(), 300, settings.bootstrap.seed) {
+                // A clock that is always on or off would be counted in every row: it is its strokes that detect.
+                let alarm = if label.contains("clock") { changes::switches(&alarm) } else { alarm };
                 take(&label, (0..recording.rows()).filter(|row| alarm[*row]).collect());
             }
         }

@@ -17,10 +17,7 @@ pub fn escape(text: &str) -> String {
 
 /// The page.
 pub fn html(reports: &[Report]) -> String {
-    let mut page = format!(
-        "<!doctype html><html lang=\"en\"><meta charset=\"utf-8\"><title>Detection, measured</title>\
-         <style>{STYLE}</style><h1>Detection, measured</h1>"
-    );
+    let mut page = String::new();
     for report in reports {
         let _ = write!(
             page,
@@ -39,8 +36,16 @@ pub fn html(reports: &[Report]) -> String {
         });
         page.push_str("</ul>");
     }
-    page.push_str("</html>\n");
-    page
+    document("Detection, measured", &page)
+}
+
+/// A page with a title; the body is HTML already.
+pub fn document(title: &str, body: &str) -> String {
+    let title = escape(title);
+    format!(
+        "<!doctype html><html lang=\"en\"><meta charset=\"utf-8\"><title>{title}</title>\
+         <style>{STYLE}</style><h1>{title}</h1>{body}</html>\n"
+    )
 }
 
 fn figures(figures: &[Figure]) -> String {

@@ -62,6 +62,12 @@ impl Suite for Skab {
                     notes.extend(trained.choice.reasons.iter().cloned());
                 }
             }
+            let width = recording.signals.len();
+            for (label, scores) in host.references(&recording.values, width, from / 2, from)? {
+                let alarm = play::alarms(&skab.alert, &scores[from..]).open;
+                let volume = vus::volume(&scores[from..], &recording.truth[from..], skab.vus_window_rows);
+                methods.entry(label).or_default().take(recording, from, alarm, volume, skab);
+            }
             let interval = interval(recording);
             let clock = (skab.clock_seconds / interval).round() as usize;
             for (label, alarm) in controls::alarms(recording.rows() - from, clock, settings.bootstrap.seed) {

@@ -86,6 +86,16 @@ impl Suite for Tep {
                 chosen = rates;
             }
         }
+        let mut references: std::collections::BTreeMap<String, Vec<Rates>> = std::collections::BTreeMap::new();
+        for (fault, recording) in &faults {
+            let mut all = values.clone();
+            all.extend_from_slice(&recording.values);
+            for (label, scores) in host.references(&all, WIDTH, normal.rows(), time.len())? {
+                let alarm = play::alarms(&settings.tep.alert, &scores[time.len()..]).open;
+                references.entry(label).or_default().push(rate(*fault, &alarm, settings));
+            }
+        }
+        comparison.rows.extend(references.iter().map(|(label, rates)| row(label, rates, settings)));
         for (label, share) in [("control: never", 0.0), ("control: always", 1.0), ("control: random 2 %", 0.02)] {
             let of = |(fault, recording): &(u32, Recording)| {
                 let mut draw = bootstrap::Draw(settings.bootstrap.seed.wrapping_add(u64::from(*fault)));
