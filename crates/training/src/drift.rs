@@ -25,8 +25,8 @@ pub(crate) fn index(mut older: Vec<f64>, newer: Vec<f64>) -> f64 {
         (1..BINS).filter_map(|at| quantile(&mut older, at as f64 / BINS as f64)).collect();
     borders.dedup();
     let shares = |values: &[f64]| -> Option<Vec<f64>> {
-        let mut counts = vec![0.0; borders.len() + 1];
-        let mut all = 0.0;
+        let mut counts = vec![0.0_f64; borders.len() + 1];
+        let mut all = 0.0_f64;
         for value in values.iter().filter(|value| value.is_finite()) {
             counts[borders.partition_point(|border| border < value)] += 1.0;
             all += 1.0;
