@@ -32,6 +32,8 @@ pub(crate) enum Task {
     Package(PackageOptions),
     /// Measure.
     Bench(BenchOptions),
+    /// Measure detection on public recordings.
+    Quality(QualityOptions),
 }
 
 /// Options of `demo`.
@@ -109,6 +111,26 @@ pub(crate) struct BenchOptions {
     /// Which measurement; all without it.
     pub(crate) name: Option<String>,
     /// Write the figures to this file, an array of {name, value, unit, must, aim}.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) json: Option<PathBuf>,
+}
+
+/// Options of `quality`.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  cargo xtask quality --data DATASETS            every suite that is there, beside scikit-learn
+  cargo xtask quality --data DATASETS --only skab --no-references")]
+pub(crate) struct QualityOptions {
+    /// Folder with the data sets: skab/other, nab, tep.
+    #[arg(long, value_name = "DIR", env = "TWINWRIGHT_DATASETS")]
+    pub(crate) data: PathBuf,
+    /// Only these suites, comma-separated.
+    #[arg(long, value_name = "SUITES", value_delimiter = ',')]
+    pub(crate) only: Vec<String>,
+    /// Without scikit-learn's detectors.
+    #[arg(long)]
+    pub(crate) no_references: bool,
+    /// Write all figures to this file.
     #[arg(long, value_name = "FILE")]
     pub(crate) json: Option<PathBuf>,
 }

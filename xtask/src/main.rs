@@ -1,7 +1,7 @@
 //! Developer tasks, run as `cargo xtask <task>`.
 //!
 //! [`demo`] runs the line, [`test`] runs everything CI runs, [`package`] stages the function app and [`check`] holds
-//! the staged folder against the Functions host's rules, [`bench`] measures. They share [`workspace`] (where things
+//! the staged folder against the Functions host's rules, [`bench`] measures, [`quality`] measures detection. They share [`workspace`] (where things
 //! are, how cargo is called), [`scorers`] (WebAssembly components, built when their sources changed), [`tools`] (what
 //! tests need from apt, pip and npm, installed with a word about why) and [`process`].
 
@@ -12,6 +12,7 @@ mod demo;
 mod fingerprint;
 mod package;
 mod process;
+mod quality;
 mod scorers;
 mod test;
 mod tools;
@@ -29,6 +30,7 @@ fn main() -> ExitCode {
         Task::Test(options) => test::run(&options),
         Task::Package(options) => package::run(&options).map(|()| ExitCode::SUCCESS),
         Task::Bench(options) => bench::run(&options),
+        Task::Quality(options) => quality::run(&options),
     };
     done.unwrap_or_else(|error| {
         eprintln!("error: {error:#}");

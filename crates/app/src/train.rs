@@ -9,9 +9,16 @@ use twinwright_core::time::{Micros, iso};
 use twinwright_history::StoreError;
 use twinwright_history::store::{Created, Store};
 use twinwright_kernels::Baseline;
-use twinwright_training::{Candidate, Evaluation, Matrix, Options, TrainError, evaluate, fit};
+use twinwright_training::{
+    Candidate, Evaluation, Matrix, Options, TrainError, choose, drift, evaluate, fit, gates,
+};
+
+use self::records::TrainingRun;
 
 use crate::catalog::baselines;
+
+pub mod periods;
+pub mod records;
 
 /// Share of the rows, the newest, that neither fit nor calibration sees when there is a baseline to compare with.
 const HOLDOUT: f64 = 0.2;
@@ -131,6 +138,36 @@ pub async fn fit_and_promote(
     settings: &[String],
     now: Micros,
 ) -> Result<Promotion, PromotionError> {
+    let mut run = TrainingRun {
+        at: iso(now),
+        equipment: equipment.to_owned(),
+        rows: readings.rows(),
+        code: env!("CARGO_PKG_VERSION").to_owned(),
+        ..TrainingRun::default()
+    };
+    let done = attempt(store, &mut run, readings, settings, now).await;
+    match &done {
+        Ok(promotion) => {
+            run.promoted = promotion.promoted;
+            run.reason.clone_from(&promotion.reason);
+        }
+        Err(error) => run.reason = error.to_string(),
+    }
+    // What the run did is known by its baseline too: a record that cannot be written undoes nothing.
+    if let Err(error) = records::record(store, &run).await {
+        tracing::warn!(equipment, %error, "the record of a training run cannot be written");
+    }
+    done
+}
+
+async fn attempt(
+    store: &Store,
+    run: &mut TrainingRun,
+    readings: &mut Readings,
+    settings: &[String],
+    now: Micros,
+) -> Result<Promotion, PromotionError> {
+    let equipment = run.equipment.as_str();
     let documents = baselines(store, equipment);
     let latest = documents.latest().await?;
     let number = latest.as_ref().map_or(1, |(number, _)| number + 1);
@@ -146,12 +183,30 @@ pub async fn fit_and_promote(
     let held = if reference.is_some() { (rows as f64 * HOLDOUT) as usize } else { 0 };
     let options = Options { number, created: iso(now), ..Options::default() };
     let fitting = readings.matrix(0..rows - held);
+    gates(&readings.signals, &readings.matrix(0..rows))?;
+    let choice = choose(&readings.signals, settings, &fitting, &options)?;
+    (run.scorer, run.reasons) = (choice.scorer.clone(), choice.reasons.clone());
+    let newest = rows - rows / 5;
+    let moved =
+        drift(readings.signals.len(), &readings.matrix(0..newest), &readings.matrix(newest..rows))?;
+    run.drift = readings.signals.iter().cloned().zip(moved).collect();
+    // The chosen scorer is fitted besides those that every baseline has.
+    let options = choice.options;
     let candidate = fit(equipment, &readings.signals, settings, &fitting, &options)?;
+    run.data_hash.clone_from(&candidate.baseline.data_hash);
+    run.metrics.clone_from(&candidate.baseline.metrics);
+    if let Some(reference) = &reference
+        && reference.data_hash == candidate.baseline.data_hash
+    {
+        let reason = format!("the rows are those of {}; nothing new to learn", reference.id);
+        return Ok(Promotion { equipment: equipment.to_owned(), promoted: None, reason, rows });
+    }
     let (promote, reason) = match &reference {
         None => (true, "the first baseline of this equipment".to_owned()),
         Some(reference) => {
             let holdout = readings.matrix(rows - held..rows);
             let verdict = evaluate(&candidate, Some(reference), &holdout, &Evaluation::default())?;
+            run.metrics.extend(verdict.metrics);
             (verdict.promote, verdict.reason)
         }
     };

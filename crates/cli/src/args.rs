@@ -4,8 +4,14 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
+mod evaluate;
+mod training;
 mod twins;
 
+pub use evaluate::EvaluateOptions;
+pub use training::{
+    LabelCommand, MaintenanceCommand, ModelOption, NumberOption, PeriodOptions, TrainCommand,
+};
 pub use twins::{
     ComponentCommand, ModelCommand, RelationshipCommand, RouteCommand, TwinsCommand, TwinsTarget,
 };
@@ -57,8 +63,22 @@ pub enum Command {
         #[command(subcommand)]
         command: AlertsCommand,
     },
-    /// Fit a baseline on a CSV file or on stored history.
+    /// Fit a baseline on a CSV file or on stored history; look after the baselines there are.
     Train(TrainOptions),
+    /// Times in which people worked on machines.
+    Maintenance {
+        /// What to do.
+        #[command(subcommand)]
+        command: MaintenanceCommand,
+    },
+    /// Times in which something was wrong, as people say.
+    Label {
+        /// What to do.
+        #[command(subcommand)]
+        command: LabelCommand,
+    },
+    /// Measure detection on public recordings, the way that telemetry goes.
+    Evaluate(EvaluateOptions),
     /// Send the rows of a CSV file the whole way, as a device would.
     Replay(ReplayOptions),
     /// Check this machine and a running platform.
@@ -251,12 +271,16 @@ pub enum AlertsCommand {
 
 /// Options of `train`.
 #[derive(Clone, Debug, Args)]
+#[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
 pub struct TrainOptions {
+    /// What to do with runs and baselines, instead of fitting.
+    #[command(subcommand)]
+    pub command: Option<TrainCommand>,
     /// CSV file with a header; a time column (timestamp, datetime, ts or time) is used, labels are left out.
     /// Without a file, stored history is used.
     pub csv: Option<PathBuf>,
     /// Equipment model the baseline is for.
-    #[arg(long)]
+    #[arg(long, default_value = "")]
     pub equipment: String,
     /// Signals, comma-separated; default: every numeric column.
     #[arg(long, value_delimiter = ',')]

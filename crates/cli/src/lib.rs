@@ -30,6 +30,9 @@ pub async fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Twins { command } => commands::twins(command, output).await,
         Command::Alerts { command } => commands::alerts(command, output).await,
         Command::Train(options) => commands::train(options, output).await,
+        Command::Maintenance { command } => commands::maintenance(command, output).await,
+        Command::Label { command } => commands::label(command, output).await,
+        Command::Evaluate(options) => commands::evaluate(options, output).await,
         Command::Replay(options) => commands::replay(options, output).await,
         Command::Doctor(options) => commands::doctor(options, output).await,
     }

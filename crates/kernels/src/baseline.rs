@@ -45,12 +45,44 @@ pub struct Baseline {
     pub ewma_alpha: f64,
     /// A device's state starts anew after a gap in event time longer than this.
     pub gap_reset_seconds: f64,
+    /// Weight of the newest row in the slow mean that a wandering signal of `ewma-chart` is compared with (S); 0 for
+    /// a steady signal. Empty where all are steady.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub slow_alpha: Vec<f64>,
+    /// What `range-extension` follows; absent where it was not fitted.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub range: Option<RangeChart>,
+    /// What `pca-t2q` smooths; absent where it was not fitted.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub principal: Option<PrincipalChart>,
     /// Raw score at which each scorer's calibrated score is 1.0.
     pub limits: BTreeMap<String, f64>,
     /// Free figures of training and evaluation.
     pub metrics: BTreeMap<String, f64>,
     /// Free text for people.
     pub note: String,
+}
+
+/// Windows of `range-extension`, rows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct RangeChart {
+    /// Rows of the mean.
+    pub mean_rows: usize,
+    /// Rows of the spread.
+    pub spread_rows: usize,
+    /// Rows that the ranges remember.
+    pub memory_rows: usize,
+    /// A row is scored only if it extends a range further than all of the last so many rows.
+    pub record_rows: usize,
+}
+
+/// Smoothing and directions of `pca-t2q`.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct PrincipalChart {
+    /// Weight of the newest row, above 0, at most 1.
+    pub alpha: f64,
+    /// Leading directions that count as T²; the others are Q.
+    pub retained: usize,
 }
 
 /// The rows a baseline was made of.
@@ -83,6 +115,10 @@ pub struct Regime {
     pub precision: Vec<f64>,
     /// Standard deviation of the EWMA of each signal's residuals (S), positive.
     pub ewma_deviation: Vec<f64>,
+    /// Principal directions of the smoothed residuals of `pca-t2q` (S × S, row-major, largest spread first), each
+    /// divided by its spread; empty where it was not fitted.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub components: Vec<f64>,
 }
 
 /// Why a baseline cannot be used.
@@ -193,6 +229,21 @@ impl Baseline {
         if !(self.gap_reset_seconds > 0.0 && self.gap_reset_seconds <= 1e9) {
             return Err(wrong("gap_reset_seconds", "must be above 0 and at most 1e9".to_owned()));
         }
+        let fits = self.slow_alpha.is_empty() || self.slow_alpha.len() == width;
+        if !fits || !self.slow_alpha.iter().all(|alpha| (0.0..=1.0).contains(alpha)) {
+            return Err(wrong("slow_alpha", format!("must be {width} numbers of 0 to 1, or none")));
+        }
+        if let Some(range) = &self.range {
+            range.validate()?;
+        }
+        if let Some(principal) = &self.principal {
+            if !(principal.alpha > 0.0 && principal.alpha <= 1.0) {
+                return Err(wrong("principal.alpha", "must be above 0 and at most 1".to_owned()));
+            }
+            if principal.retained > width || self.regimes.iter().any(|regime| regime.components.is_empty()) {
+                return Err(wrong("principal", "needs components in each regime, and retains no more".to_owned()));
+            }
+        }
         for (scorer, limit) in &self.limits {
             if !(limit.is_finite() && *limit > 0.0) {
                 return Err(wrong(&format!("limits.{scorer}"), "must be above 0".to_owned()));
@@ -204,6 +255,23 @@ impl Baseline {
         self.regimes.iter().enumerate().try_for_each(|(index, regime)| {
             regime.validate(&format!("regimes[{index}]"), width, self.settings.len())
         })
+    }
+}
+
+impl RangeChart {
+    fn validate(&self) -> Result<(), BaselineError> {
+        let rules = [
+            ("mean_rows", self.mean_rows, 1, MAX_WINDOW),
+            ("spread_rows", self.spread_rows, 2, MAX_WINDOW),
+            ("memory_rows", self.memory_rows, 100, 1_000_000),
+            ("record_rows", self.record_rows, 1, MAX_WINDOW),
+        ];
+        match rules.into_iter().find(|(_, rows, least, most)| !(*least..=*most).contains(rows)) {
+            Some((name, rows, least, most)) => {
+                Err(wrong(&["range.", name].concat(), format!("is {rows}, must be {least} to {most}")))
+            }
+            None => Ok(()),
+        }
     }
 }
 
@@ -230,6 +298,9 @@ impl Regime {
         numbers("deviation", &self.deviation, width, true)?;
         numbers("precision", &self.precision, width * width, false)?;
         numbers("ewma_deviation", &self.ewma_deviation, width, true)?;
+        if !self.components.is_empty() {
+            numbers("components", &self.components, width * width, false)?;
+        }
         if !(0.0..=1.0).contains(&self.weight) {
             return Err(wrong(&format!("{name}.weight"), "must be 0 to 1".to_owned()));
         }

@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use crate::baseline::{Baseline, BaselineError, FORMAT, Regime, TrainingWindow, wrong};
+use crate::baseline::{
+    Baseline, BaselineError, FORMAT, PrincipalChart, RangeChart, Regime, TrainingWindow, wrong,
+};
 use crate::json::{Value, parse};
 
 type Read<T> = Result<T, BaselineError>;
@@ -41,10 +43,32 @@ pub(crate) fn read(json: &[u8]) -> Read<Baseline> {
         window_rows: root.or("window_rows", Object::whole)?.map_or(30, |rows| rows.min(1 << 20) as usize),
         ewma_alpha: root.or("ewma_alpha", Object::number)?.unwrap_or(0.1),
         gap_reset_seconds: root.or("gap_reset_seconds", Object::number)?.unwrap_or(600.0),
+        slow_alpha: root.or("slow_alpha", Object::numbers)?.unwrap_or_default(),
+        range: root.find("range").map(range).transpose()?,
+        principal: root.find("principal").map(principal).transpose()?,
         limits: root.figures("limits")?,
         metrics: root.or("metrics", Object::figures)?.unwrap_or_default(),
         note: root.or("note", Object::text)?.unwrap_or_default(),
     })
+}
+
+fn rows(object: &Object<'_>, name: &str) -> Read<usize> {
+    Ok(object.whole(name)?.min(1 << 30) as usize)
+}
+
+fn range(value: &Value) -> Read<RangeChart> {
+    let range = Object::of(value, "range.")?;
+    Ok(RangeChart {
+        mean_rows: rows(&range, "mean_rows")?,
+        spread_rows: rows(&range, "spread_rows")?,
+        memory_rows: rows(&range, "memory_rows")?,
+        record_rows: rows(&range, "record_rows")?,
+    })
+}
+
+fn principal(value: &Value) -> Read<PrincipalChart> {
+    let principal = Object::of(value, "principal.")?;
+    Ok(PrincipalChart { alpha: principal.number("alpha")?, retained: rows(&principal, "retained")? })
 }
 
 fn regime(value: &Value, at: usize) -> Read<Regime> {
@@ -58,6 +82,7 @@ fn regime(value: &Value, at: usize) -> Read<Regime> {
         deviation: regime.numbers("deviation")?,
         precision: regime.numbers("precision")?,
         ewma_deviation: regime.numbers("ewma_deviation")?,
+        components: regime.or("components", Object::numbers)?.unwrap_or_default(),
     })
 }
 

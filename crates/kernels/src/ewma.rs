@@ -4,6 +4,9 @@
 //! very same statistic in training (telemetry is autocorrelated: the textbook formula would alarm for ever).
 //! Contributions share the score by the squares of the charts, so the signal that leads has the largest.
 //! A masked value leaves its chart as it was, and out of the row's maximum.
+//!
+//! **Wandering signals** (temperatures, mostly) leave any level in time. Where training found one, its chart follows
+//! the deviation from a slow mean of the signal itself, which takes the wandering out and leaves what is sudden.
 
 use crate::baseline::{Baseline, BaselineError};
 use crate::batch::{Answer, Batch, BatchError, Kernel, status};
@@ -22,6 +25,8 @@ pub struct EwmaChart {
     layout: u64,
     regimes: Regimes,
     inverse_deviation: Vec<Vec<f64>>,
+    /// Empty where no signal wanders.
+    slow_alpha: Vec<f64>,
 }
 
 /// A device's charts.
@@ -30,6 +35,8 @@ pub(crate) struct Charts {
     regime: u8,
     seen: Vec<u16>,
     mean: Vec<f64>,
+    /// Slow means of the residuals; empty where no signal wanders.
+    slow: Vec<f64>,
 }
 
 impl Kernel for EwmaChart {
@@ -39,6 +46,7 @@ impl Kernel for EwmaChart {
         baseline.validate()?;
         // The charts are in units of this baseline's deviations, so they start anew with another baseline.
         let tag = Tag::new().text(&baseline.id).text(&baseline.data_hash).number(baseline.ewma_alpha);
+        let tag = baseline.slow_alpha.iter().fold(tag, |tag, alpha| tag.number(*alpha));
         let layout = baseline.signals.iter().fold(tag, |tag, name| tag.text(name));
         let invert = |values: &[f64]| values.iter().map(|value| 1.0 / value).collect();
         Ok(Self {
@@ -50,6 +58,7 @@ impl Kernel for EwmaChart {
             layout: layout.0,
             regimes: Regimes::new(baseline)?,
             inverse_deviation: baseline.regimes.iter().map(|regime| invert(&regime.ewma_deviation)).collect(),
+            slow_alpha: baseline.slow_alpha.clone(),
         })
     }
 
@@ -65,6 +74,7 @@ impl EwmaChart {
             regime: self.regimes.usual,
             seen: vec![0; self.width],
             mean: vec![0.0; self.width],
+            slow: vec![0.0; self.slow_alpha.len()],
         }
     }
 
@@ -81,8 +91,9 @@ impl EwmaChart {
             *seen = reader.u16()?;
         }
         reader.f64s(&mut charts.mean)?;
+        reader.f64s(&mut charts.slow)?;
         let sound = self.regimes.contains(charts.regime)
-            && charts.mean.iter().all(|mean| mean.is_finite())
+            && charts.mean.iter().chain(&charts.slow).all(|mean| mean.is_finite())
             && reader.0.is_empty();
         sound.then_some(charts)
     }
@@ -106,6 +117,7 @@ impl RowKernel for EwmaChart {
             out.extend_from_slice(&seen.to_le_bytes());
         }
         put_f64s(&state.mean, out);
+        put_f64s(&state.slow, out);
     }
 
     fn row(&mut self, state: &mut Charts, time: i64, row: &[f64], contributions: &mut [f64]) -> (f64, u8) {
@@ -128,7 +140,12 @@ impl RowKernel for EwmaChart {
                 continue;
             }
             present = true;
-            let residual = scales[signal].residual(value);
+            let mut residual = scales[signal].residual(value);
+            if let Some(&alpha) = self.slow_alpha.get(signal).filter(|alpha| **alpha > 0.0) {
+                let slow = &mut state.slow[signal];
+                *slow += alpha * (residual - *slow);
+                residual -= *slow;
+            }
             let mean = &mut state.mean[signal];
             *mean += self.alpha * (residual - *mean);
             let seen = &mut state.seen[signal];

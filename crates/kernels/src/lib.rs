@@ -2,7 +2,7 @@
 //!
 //! The WebAssembly guests, the trainer and the built-in stand-in all run this same code, so a limit that was
 //! calibrated by one holds for the others. [`baseline`] is the trained document and its validation; [`batch`] the
-//! shapes that go in and come out; [`ewma`] and [`mahalanobis`] the two kernels; [`wire`] the packed buffers of
+//! shapes that go in and come out; [`ewma`], [`mahalanobis`], [`pca_t2q`] and [`range_extension`] the kernels; [`wire`] the packed buffers of
 //! the scorer contract. [`linear`] holds the few matrix operations that the kernels and the trainer share.
 //!
 //! What a kernel must not know: how a baseline is fitted, where rows come from, what an alert is.
@@ -17,6 +17,8 @@ pub mod ewma;
 mod json;
 pub mod linear;
 pub mod mahalanobis;
+pub mod pca_t2q;
+pub mod range_extension;
 mod regime;
 pub mod wire;
 
@@ -24,6 +26,8 @@ pub use baseline::{Baseline, BaselineError};
 pub use batch::{Answer, Batch, BatchError, Kernel, status};
 pub use ewma::EwmaChart;
 pub use mahalanobis::SmoothedMahalanobis;
+pub use pca_t2q::PcaT2Q;
+pub use range_extension::RangeExtension;
 
 /// Deviations that one row counts at most, in either direction.
 ///

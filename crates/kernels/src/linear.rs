@@ -75,3 +75,14 @@ pub fn marginal_precision(precision: &[f64], absent: &[bool]) -> Vec<f64> {
     }
     reduced
 }
+
+/// The limit for fewer dimensions at equal probability: both are chi-square quantiles at the same normal
+/// deviate (Wilson and Hilferty, 1931).
+pub(crate) fn reduced_limit(limit: f64, width: usize, present: usize) -> f64 {
+    let (full, reduced) = (width as f64, present as f64);
+    let spread = |k: f64| (2.0 / (9.0 * k)).sqrt();
+    let deviate = ((limit * limit / full).cbrt() - 1.0 + 2.0 / (9.0 * full)) / spread(full);
+    let root = (1.0 - 2.0 / (9.0 * reduced) + deviate * spread(reduced)).max(0.1);
+    // Never above the full limit: fewer signals never need more distance.
+    (reduced * root * root * root).sqrt().min(limit)
+}

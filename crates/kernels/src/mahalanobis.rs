@@ -18,7 +18,7 @@ use crate::batch::{Answer, Batch, BatchError, Kernel, status};
 use crate::blob::{Reader, Tag, VERSION, put_f64s};
 use crate::clock::{Clock, Step, gap_micros};
 use crate::drive::{RowKernel, drive};
-use crate::linear::marginal_precision;
+use crate::linear::{marginal_precision, reduced_limit};
 use crate::regime::Regimes;
 
 /// Reduced matrices kept: devices with a failed sensor each need their own, and they alternate within a batch.
@@ -249,17 +249,6 @@ impl RowKernel for SmoothedMahalanobis {
         contributions.iter_mut().for_each(|contribution| *contribution *= factor);
         (score, status::OK)
     }
-}
-
-/// The limit for fewer dimensions at equal probability: both are chi-square quantiles at the same normal
-/// deviate (Wilson and Hilferty, 1931).
-fn reduced_limit(limit: f64, width: usize, present: usize) -> f64 {
-    let (full, reduced) = (width as f64, present as f64);
-    let spread = |k: f64| (2.0 / (9.0 * k)).sqrt();
-    let deviate = ((limit * limit / full).cbrt() - 1.0 + 2.0 / (9.0 * full)) / spread(full);
-    let root = (1.0 - 2.0 / (9.0 * reduced) + deviate * spread(reduced)).max(0.1);
-    // Never above the full limit: fewer signals never need more distance.
-    (reduced * root * root * root).sqrt().min(limit)
 }
 
 fn read_window(kernel: &SmoothedMahalanobis, blob: &[u8]) -> Option<Window> {

@@ -19,6 +19,7 @@ fn regime(centre: f64, weight: f64) -> Regime {
         deviation: vec![3.0, 0.5, 1.0],
         precision: vec![6.0, 1.0, 0.5, 1.0, 8.0, -2.0, 0.5, -2.0, 5.0],
         ewma_deviation: vec![0.3, 0.4, 0.5],
+        components: Vec::new(),
     }
 }
 
@@ -37,6 +38,9 @@ fn baseline() -> Baseline {
         window_rows: 8,
         ewma_alpha: 0.2,
         gap_reset_seconds: 60.0,
+        slow_alpha: Vec::new(),
+        range: None,
+        principal: None,
         limits: [("smoothed-mahalanobis".to_owned(), 4.0), ("ewma-chart".to_owned(), 3.0)].into(),
         metrics: Default::default(),
         note: String::new(),

@@ -20,6 +20,7 @@ fn baseline(signals: usize) -> Vec<u8> {
         deviation: vec![0.1; signals],
         precision: (0..signals * signals).map(|at| unit(at / signals, at % signals)).collect(),
         ewma_deviation: vec![0.3; signals],
+        components: Vec::new(),
     };
     let baseline = Baseline {
         format: FORMAT,
@@ -35,6 +36,9 @@ fn baseline(signals: usize) -> Vec<u8> {
         window_rows: 30,
         ewma_alpha: 0.1,
         gap_reset_seconds: 60.0,
+        slow_alpha: Vec::new(),
+        range: None,
+        principal: None,
         limits: ["smoothed-mahalanobis", "ewma-chart"].map(|name| (name.to_owned(), 4.0)).into(),
         metrics: Default::default(),
         note: String::new(),

@@ -5,7 +5,7 @@
 mod common;
 
 use twinwright_core::scoring::{Scored, Scorer};
-use twinwright_kernels::{EwmaChart, Kernel, SmoothedMahalanobis};
+use twinwright_kernels::{EwmaChart, Kernel, PcaT2Q, RangeExtension, SmoothedMahalanobis};
 use twinwright_scoring::{NativeScorer, StandIn};
 
 fn near(left: &[f64], right: &[f64]) -> bool {
@@ -46,6 +46,16 @@ fn ewma_chart_meets_its_golden_cases() {
 #[test]
 fn smoothed_mahalanobis_meets_its_golden_cases() {
     both::<SmoothedMahalanobis>("smoothed-mahalanobis");
+}
+
+#[test]
+fn pca_t2q_meets_its_golden_cases() {
+    both::<PcaT2Q>("pca-t2q");
+}
+
+#[test]
+fn range_extension_meets_its_golden_cases() {
+    both::<RangeExtension>("range-extension");
 }
 
 #[test]

@@ -1,16 +1,32 @@
 //! Running the real kernels over rows.
 
-use twinwright_kernels::{Answer, Baseline, Batch, EwmaChart, Kernel, SmoothedMahalanobis, status};
+use twinwright_kernels::{
+    Answer, Baseline, Batch, EwmaChart, Kernel, PcaT2Q, RangeExtension, SmoothedMahalanobis, status,
+};
 
 use crate::TrainError;
 use crate::rows::Ordered;
 
-/// The two scorers' names, as baselines list them.
-pub(crate) const SCORERS: [&str; 2] = [SmoothedMahalanobis::NAME, EwmaChart::NAME];
+/// The scorers that every baseline has a limit for.
+pub(crate) const ALWAYS: [&str; 2] = [SmoothedMahalanobis::NAME, EwmaChart::NAME];
+/// All scorers that baselines are fitted for.
+pub const SCORERS: [&str; 4] =
+    [SmoothedMahalanobis::NAME, EwmaChart::NAME, PcaT2Q::NAME, RangeExtension::NAME];
 
-/// Answers of both kernels over all rows, each device starting without state; order of [`SCORERS`].
-pub(crate) fn run(baseline: &Baseline, rows: &Ordered) -> Result<[Answer; 2], TrainError> {
-    Ok([run_one::<SmoothedMahalanobis>(baseline, rows)?, run_one::<EwmaChart>(baseline, rows)?])
+/// Answers of a baseline's kernels over all rows, each device starting without state; order of its `scorers`.
+pub(crate) fn run(baseline: &Baseline, rows: &Ordered) -> Result<Vec<Answer>, TrainError> {
+    baseline.scorers.iter().map(|name| run_named(name, baseline, rows)).collect()
+}
+
+/// Answer of one kernel.
+pub(crate) fn run_named(name: &str, baseline: &Baseline, rows: &Ordered) -> Result<Answer, TrainError> {
+    match name {
+        SmoothedMahalanobis::NAME => run_one::<SmoothedMahalanobis>(baseline, rows),
+        EwmaChart::NAME => run_one::<EwmaChart>(baseline, rows),
+        PcaT2Q::NAME => run_one::<PcaT2Q>(baseline, rows),
+        RangeExtension::NAME => run_one::<RangeExtension>(baseline, rows),
+        other => Err(TrainError::UnknownScorer { scorer: other.to_owned() }),
+    }
 }
 
 fn run_one<K: Kernel>(baseline: &Baseline, rows: &Ordered) -> Result<Answer, TrainError> {

@@ -8,12 +8,20 @@ pub(crate) struct Shrunk {
     pub(crate) shrinkage: f64,
 }
 
-/// Inverse of the Ledoit-Wolf covariance (2004: shrunk towards the mean variance times identity) about zero, as
-/// the samples are residuals already. `samples` has `width` numbers a sample.
+/// Inverse of the Ledoit-Wolf covariance about zero, as the samples are residuals already. `samples` has `width`
+/// numbers a sample.
 ///
-/// `wander` is added to the variances. `independent` is the number of independent samples: overlapping windows say less than their number, and
-/// the shrinkage has to know it.
+/// `wander` is added to the variances. `independent` is the number of independent samples: overlapping windows say
+/// less than their number, and the shrinkage has to know it.
 pub(crate) fn ledoit_wolf(samples: &[f64], width: usize, independent: f64, wander: &[f64]) -> Option<Shrunk> {
+    let (mut covariance, shrinkage) = shrunk_covariance(samples, width, independent)?;
+    (0..width).for_each(|at| covariance[at * width + at] += wander[at]);
+    Some(Shrunk { precision: linear::invert(&covariance, width)?, shrinkage })
+}
+
+/// The covariance about zero, shrunk towards the mean variance times identity (Ledoit and Wolf, 2004), and by how
+/// much.
+pub(crate) fn shrunk_covariance(samples: &[f64], width: usize, independent: f64) -> Option<(Vec<f64>, f64)> {
     let count = samples.len() / width;
     if count < 2 {
         return None;
@@ -45,6 +53,6 @@ pub(crate) fn ledoit_wolf(samples: &[f64], width: usize, independent: f64, wande
     }
     // Signals that never move in training leave a singular matrix when nothing was shrunk.
     let floor = (scale * 1e-6).max(1e-9);
-    (0..width).for_each(|at| covariance[at * width + at] += floor + wander[at]);
-    Some(Shrunk { precision: linear::invert(&covariance, width)?, shrinkage })
+    (0..width).for_each(|at| covariance[at * width + at] += floor);
+    Some((covariance, shrinkage))
 }

@@ -37,6 +37,18 @@ pub enum TrainError {
         /// Its name.
         setting: String,
     },
+    /// A scorer that baselines are not fitted for.
+    #[error("no baseline can be fitted for scorer {scorer}; there are {}", crate::SCORERS.join(", "))]
+    UnknownScorer {
+        /// Its name.
+        scorer: String,
+    },
+    /// The rows are not fit to learn from.
+    #[error("the rows are refused: {reason}")]
+    Refused {
+        /// Which gate, and what to do.
+        reason: String,
+    },
     /// An option is out of range.
     #[error("option {option} {problem}")]
     Option {

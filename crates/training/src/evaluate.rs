@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use twinwright_kernels::{Baseline, linear, status};
 
-use crate::calibrate::{self, SCORERS};
+use crate::calibrate::{self, ALWAYS};
 use crate::rows::Ordered;
 use crate::{Candidate, Matrix, TrainError};
 
@@ -130,7 +130,7 @@ fn figures(baseline: &Baseline, rows: &Ordered) -> Result<Figures, TrainError> {
         let scores = calibrate::scores(answer);
         scores.iter().filter(|score| **score > 1.0).count() as f64 / scores.len().max(1) as f64
     };
-    let limit = baseline.limit(SCORERS[0]).map_err(TrainError::numeric)?;
+    let limit = baseline.limit(ALWAYS[0]).map_err(TrainError::numeric)?;
     let width = baseline.width();
     // The regime that weighs most stands for the constant part; regimes differ little in it.
     let constants: Vec<f64> = baseline

@@ -1,10 +1,10 @@
 //! From rows to a baseline.
 
 use twinwright_core::time::iso;
-use twinwright_kernels::Baseline;
-use twinwright_kernels::baseline::{FORMAT, TrainingWindow};
+use twinwright_kernels::baseline::{FORMAT, PrincipalChart, RangeChart, TrainingWindow};
+use twinwright_kernels::{Baseline, Kernel, PcaT2Q, RangeExtension};
 
-use crate::calibrate::{self, SCORERS};
+use crate::calibrate::{self, ALWAYS, SCORERS};
 use crate::model;
 use crate::rows::Ordered;
 use crate::statistics::quantile;
@@ -32,11 +32,28 @@ pub struct Options {
     /// has to do the rest.
     pub quantile: f64,
     /// Factor from that quantile to the limit, for the normal behaviour that training has not seen yet. On 14 pump
-    /// recordings of the SKAB kind (400 rows to train each) 1.5 gave both scorers their best balance: with 1.3 of
-    /// the normal rows 38 % were above the limit, with 2.0 of the abnormal ones 32 % below it.
+    /// recordings of the SKAB kind (400 rows to train each) anything from 1.8 to 2.2 balances false alarms and
+    /// missed rows about as well.
     pub margin: f64,
     /// Most regimes.
     pub max_regimes: usize,
+    /// Autocorrelation at a distance of one window from which a signal counts as wandering; above 1 none does.
+    pub wander_correlation: f64,
+    /// Weight of the newest row in the slow mean that a wandering signal is compared with.
+    pub slow_alpha: f64,
+    /// Scorers to fit besides `smoothed-mahalanobis` and `ewma-chart`, which every baseline has.
+    pub extra_scorers: Vec<String>,
+    /// Rows from this time (µs UTC) calibrate, instead of a share of them: for a calibration recording of its own.
+    pub calibration_from: Option<i64>,
+    /// Weight of the newest row in `pca-t2q`.
+    pub principal_alpha: f64,
+    /// Factor of `pca-t2q` from the quantile to the limit: dozens of signals average out what one of them may do
+    /// besides.
+    pub principal_margin: f64,
+    /// Windows of `range-extension`.
+    pub range: RangeChart,
+    /// Limit of `range-extension`, in parts of the range. It needs no calibration: the range is its own scale.
+    pub range_limit: f64,
     /// Free text for people.
     pub note: String,
 }
@@ -49,11 +66,19 @@ impl Default for Options {
             window_rows: 30,
             ewma_alpha: 0.1,
             gap_reset_seconds: None,
-            calibration_share: 0.3,
+            calibration_share: 0.5,
             calibration_rows: 100,
             quantile: 0.995,
-            margin: 1.5,
+            margin: 2.0,
             max_regimes: 4,
+            wander_correlation: 0.3,
+            slow_alpha: 0.003,
+            extra_scorers: Vec::new(),
+            calibration_from: None,
+            principal_alpha: 0.3,
+            principal_margin: 1.0,
+            range: RangeChart { mean_rows: 20, spread_rows: 50, memory_rows: 4_000, record_rows: 100 },
+            range_limit: 0.05,
             note: String::new(),
         }
     }
@@ -82,15 +107,20 @@ pub fn fit(
     let all = rows.ordered(signals.len())?;
     let gap =
         options.gap_reset_seconds.unwrap_or_else(|| (30.0 * all.interval_seconds()).clamp(60.0, 86_400.0));
-    let (older, newer) = split(&all, options)?;
-    let fitted = model::fit_regimes(older, signals, &columns, gap, options)?;
+    let fit_rows = split(&all, options)?;
+    let (_, newer) = all.split(fit_rows);
+    let fitted = model::fit_regimes(all.clone(), fit_rows, signals, &columns, gap, options)?;
     let metrics = [
         ("fit_rows", (all.rows() - newer.rows()) as f64),
         ("calibration_rows", newer.rows() as f64),
         ("outliers_removed", fitted.outliers as f64),
         ("regime_silhouette", fitted.silhouette),
         ("shrinkage", fitted.shrinkage),
+        ("wandering_signals", fitted.slow_alpha.iter().filter(|alpha| **alpha > 0.0).count() as f64),
     ];
+    let scorers: Vec<String> =
+        SCORERS.into_iter().filter(|name| ALWAYS.contains(name) || options.wants(name)).map(str::to_owned).collect();
+    let has = |name: &str| scorers.iter().any(|scorer| scorer == name);
     let mut baseline = Baseline {
         format: FORMAT,
         id: format!("{equipment}/{}", options.number),
@@ -103,19 +133,29 @@ pub fn fit(
         },
         data_hash: all.hash(signals),
         signals: signals.to_vec(),
-        scorers: SCORERS.map(str::to_owned).to_vec(),
+        scorers: scorers.clone(),
         settings: settings.to_vec(),
         regimes: fitted.regimes,
         window_rows: options.window_rows,
         ewma_alpha: options.ewma_alpha,
         gap_reset_seconds: gap,
-        limits: SCORERS.map(|name| (name.to_owned(), 1.0)).into(),
+        slow_alpha: fitted.slow_alpha,
+        range: has(RangeExtension::NAME).then_some(options.range),
+        principal: has(PcaT2Q::NAME)
+            .then_some(PrincipalChart { alpha: options.principal_alpha, retained: fitted.retained }),
+        limits: scorers.iter().map(|name| (name.clone(), 1.0)).collect(),
         metrics: metrics.map(|(name, figure)| (name.to_owned(), figure)).into(),
         note: options.note.clone(),
     };
     set_limits(&mut baseline, &newer, options)?;
     baseline.validate().map_err(TrainError::numeric)?;
     Ok(Candidate { baseline })
+}
+
+impl Options {
+    pub(crate) fn wants(&self, scorer: &str) -> bool {
+        self.extra_scorers.iter().any(|extra| extra == scorer)
+    }
 }
 
 fn check(options: &Options) -> Result<(), TrainError> {
@@ -133,8 +173,22 @@ fn check(options: &Options) -> Result<(), TrainError> {
             options.ewma_alpha > 0.0 && options.ewma_alpha <= 1.0,
             "must be above 0 and at most 1",
         ),
+        (
+            "principal_alpha",
+            options.principal_alpha > 0.0 && options.principal_alpha <= 1.0,
+            "must be above 0 and at most 1",
+        ),
+        (
+            "principal_margin",
+            options.principal_margin.is_finite() && options.principal_margin >= 1.0,
+            "must be at least 1",
+        ),
+        ("range_limit", options.range_limit.is_finite() && options.range_limit > 0.0, "must be above 0"),
         ("max_regimes", (1..=16).contains(&options.max_regimes), "must be 1 to 16"),
     ];
+    if let Some(scorer) = options.extra_scorers.iter().find(|name| !SCORERS.contains(&name.as_str())) {
+        return Err(TrainError::UnknownScorer { scorer: scorer.clone() });
+    }
     match rules.into_iter().find(|(_, holds, _)| !holds) {
         Some((option, _, problem)) => Err(TrainError::Option { option, problem }),
         None => Ok(()),
@@ -151,33 +205,40 @@ fn setting_columns(signals: &[String], settings: &[String]) -> Result<Vec<usize>
     settings.iter().map(column).collect()
 }
 
-/// The older part to fit, the newer to calibrate. Time decides, never a shuffle: neighbouring rows are alike, and
-/// limits from shuffled rows would be as optimistic as limits from the fitting rows.
-fn split(all: &Ordered, options: &Options) -> Result<(Ordered, Ordered), TrainError> {
-    let held = (all.rows() as f64 * options.calibration_share).floor() as usize;
+/// How many of the rows, the older ones, fit; the newer calibrate. Time decides, never a shuffle: neighbouring rows are
+/// alike, and limits from shuffled rows would be as optimistic as limits from the fitting rows.
+fn split(all: &Ordered, options: &Options) -> Result<usize, TrainError> {
+    let held = match options.calibration_from {
+        Some(from) => all.rows() - all.time.partition_point(|time| *time < from),
+        None => (all.rows() as f64 * options.calibration_share).floor() as usize,
+    };
     if held < options.calibration_rows {
         let need = (options.calibration_rows as f64 / options.calibration_share).ceil() as usize;
         return Err(TrainError::too_few("calibration", all.rows(), need));
     }
-    let (fitting, calibration) = all.split(all.rows() - held);
     let need = (3 * options.window_rows).max(2 * all.width);
-    if fitting.rows() < need {
-        return Err(TrainError::too_few("the fit", fitting.rows(), need));
+    if all.rows() - held < need {
+        return Err(TrainError::too_few("the fit", all.rows() - held, need));
     }
-    Ok((fitting, calibration))
+    Ok(all.rows() - held)
 }
 
 /// Runs the kernels over rows that the fit has not seen, with a limit of 1, and sets the limits from what they say.
 fn set_limits(baseline: &mut Baseline, rows: &Ordered, options: &Options) -> Result<(), TrainError> {
-    for (name, answer) in SCORERS.iter().zip(calibrate::run(baseline, rows)?) {
+    for (name, answer) in baseline.scorers.clone().into_iter().zip(calibrate::run(baseline, rows)?) {
+        if name == RangeExtension::NAME {
+            baseline.limits.insert(name, options.range_limit);
+            continue;
+        }
         let mut scores = calibrate::scores(&answer);
         let need = options.calibration_rows.saturating_sub(options.window_rows).max(20);
         if scores.len() < need {
             return Err(TrainError::too_few("calibration (scored, without gaps)", scores.len(), need));
         }
         let raw = quantile(&mut scores, options.quantile).unwrap_or(1.0);
-        baseline.limits.insert((*name).to_owned(), (raw * options.margin).max(1e-6));
+        let margin = if name == PcaT2Q::NAME { options.principal_margin } else { options.margin };
         baseline.metrics.insert(format!("{name}.raw_quantile"), raw);
+        baseline.limits.insert(name, (raw * margin).max(1e-6));
     }
     Ok(())
 }

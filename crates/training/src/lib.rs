@@ -10,18 +10,27 @@
 //! where documents go, what time it is.
 
 mod calibrate;
+mod choose;
 mod clean;
 mod covariance;
+mod drift;
 mod error;
 mod evaluate;
 mod fit;
+mod gates;
 mod model;
+mod principal;
 mod regimes;
 mod rows;
 mod statistics;
+pub mod suites;
 mod windows;
 
+pub use calibrate::SCORERS;
+pub use choose::{Choice, choose};
+pub use drift::drift;
 pub use error::TrainError;
 pub use evaluate::{Evaluation, Verdict, evaluate};
 pub use fit::{Candidate, Options, fit};
+pub use gates::gates;
 pub use rows::Matrix;

@@ -1,11 +1,13 @@
 //! The fitted part of a baseline: regimes with their normal behaviour.
 
 use twinwright_kernels::baseline::Regime;
+use twinwright_kernels::{Kernel, PcaT2Q};
 
 use crate::covariance::ledoit_wolf;
+use crate::principal::directions;
 use crate::rows::Ordered;
 use crate::statistics::mean_deviation;
-use crate::windows::{Normal, ewma_spread, residuals, runs, window_means};
+use crate::windows::{Normal, charts, ewma_spread, residuals, runs, wandering, window_means, without_slow_mean};
 use crate::{Options, TrainError, clean, regimes};
 
 /// What a fit gave.
@@ -14,33 +16,55 @@ pub(crate) struct Fitted {
     pub(crate) outliers: usize,
     pub(crate) silhouette: f64,
     pub(crate) shrinkage: f64,
+    /// Weight of the slow mean of each wandering signal, 0 for steady ones; empty where all are steady.
+    pub(crate) slow_alpha: Vec<f64>,
+    /// Leading directions of `pca-t2q`, 0 where it was not fitted.
+    pub(crate) retained: usize,
 }
 
 /// Fits regimes to rows that are all taken to be normal.
+///
+/// Where each signal stands comes from all rows: a level that moved a little since the older rows has to be met by the
+/// newest. How far it strays from there comes from the older `fit_rows` alone, so that the limits, which are set
+/// on the others, see what the fit did not. A calibration recording of its own has no say in the levels either.
 pub(crate) fn fit_regimes(
-    mut fitting: Ordered,
+    all: Ordered,
+    fit_rows: usize,
     signals: &[String],
     columns: &[usize],
     gap: f64,
     options: &Options,
 ) -> Result<Fitted, TrainError> {
+    let mut levels = if options.calibration_from.is_some() { all.split(fit_rows).0 } else { all };
     for (signal, name) in signals.iter().enumerate() {
-        let have = fitting.column(signal).filter(|value| value.is_finite()).count();
-        if have * 2 < fitting.rows() {
-            return Err(TrainError::EmptySignal { signal: name.clone(), have, rows: fitting.rows() });
+        let have = levels.column(signal).filter(|value| value.is_finite()).count();
+        if have * 2 < levels.rows() {
+            return Err(TrainError::EmptySignal { signal: name.clone(), have, rows: levels.rows() });
         }
     }
-    let found = regimes::find(&fitting, columns, options.max_regimes)?;
+    let found = regimes::find(&levels, columns, options.max_regimes)?;
     let count = found.centres.len();
-    let outliers = clean::remove_outliers(&mut fitting, &found.of_row, count);
-    let normal = normals(&fitting, &found.of_row, count)?;
-    let residuals = residuals(&fitting, &found.of_row, &normal);
+    let outliers = clean::remove_outliers(&mut levels, &found.of_row, count);
+    let normal = normals(&levels, &found.of_row, count)?;
+    let slow_alpha = wandering(&levels, &residuals(&levels, &found.of_row, &normal), gap, options);
+    let (fitting, _) = levels.split(fit_rows);
+    let of_row = &found.of_row[..fit_rows];
+    let residuals = residuals(&fitting, of_row, &normal);
     let runs = runs(&fitting, gap);
-    let (precisions, shrinkage) = precisions(&fitting, &residuals, &runs, &found.of_row, count, options)?;
-    let spread = ewma_spread(&residuals, fitting.width, &runs, options.ewma_alpha, &found.of_row, count);
+    let (precisions, shrinkage) = precisions(&fitting, &residuals, &runs, of_row, count, options)?;
+    let steadied = without_slow_mean(&residuals, fitting.width, &runs, &slow_alpha);
+    let spread = ewma_spread(&steadied, fitting.width, &runs, options.ewma_alpha, of_row, count);
     // Independent noise gives this spread, and no sound sensor less: a signal that stood still in training
     // must not become infinitely sensitive.
     let least = (options.ewma_alpha / (2.0 - options.ewma_alpha)).sqrt();
+    // Of all regimes together: directions need many rows, and each regime has its own mean and deviation already.
+    let directions = if options.wants(PcaT2Q::NAME) {
+        let charts = charts(&residuals, fitting.width, &runs, options.principal_alpha);
+        Some(directions(&charts, fitting.width)?)
+    } else {
+        None
+    };
+    let (components, retained) = directions.map_or((Vec::new(), 0), |found| (found.components, found.retained));
     let regimes = normal
         .into_iter()
         .enumerate()
@@ -48,7 +72,7 @@ pub(crate) fn fit_regimes(
             centre: found.centres[at].clone(),
             scale: found.scale.clone(),
             weight: found.of_row.iter().filter(|regime| **regime == at).count() as f64
-                / fitting.rows() as f64,
+                / levels.rows() as f64,
             mean: normal.mean,
             deviation: normal.deviation,
             precision: precisions[at].clone(),
@@ -56,9 +80,10 @@ pub(crate) fn fit_regimes(
                 .iter()
                 .map(|&s| if s.is_finite() { s.max(least) } else { 1.0 })
                 .collect(),
+            components: components.clone(),
         })
         .collect();
-    Ok(Fitted { regimes, outliers, silhouette: found.silhouette, shrinkage })
+    Ok(Fitted { regimes, outliers, silhouette: found.silhouette, shrinkage, retained, slow_alpha })
 }
 
 /// A regime's mean and deviation of each signal. The deviation is at least a thousandth of the mean's size (and

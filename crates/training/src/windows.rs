@@ -3,6 +3,7 @@
 
 use twinwright_kernels::ROW_CAP;
 
+use crate::Options;
 use crate::rows::Ordered;
 
 /// Mean and deviation of each signal in one regime.
@@ -105,4 +106,87 @@ pub(crate) fn ewma_spread(
             sums.iter().zip(counts).map(|(sum, count)| (sum / *count as f64).sqrt()).collect()
         })
         .collect()
+}
+
+/// EWMA charts of all signals, one set a row from where they have warmed up; a signal that has no value yet
+/// counts as normal.
+pub(crate) fn charts(residuals: &[f64], width: usize, runs: &[Vec<usize>], alpha: f64) -> Vec<f64> {
+    let warm = (3.0 / alpha).ceil() as usize;
+    let mut all = Vec::new();
+    for run in runs {
+        let mut charts = vec![0.0; width];
+        for (seen, &row) in run.iter().enumerate() {
+            for (chart, &value) in charts.iter_mut().zip(&residuals[row * width..(row + 1) * width]) {
+                if !value.is_nan() {
+                    *chart += alpha * (value - *chart);
+                }
+            }
+            if seen >= warm {
+                all.extend_from_slice(&charts);
+            }
+        }
+    }
+    all
+}
+
+/// Histories longer than so many slow means need no gate: they show all the wandering there is, as spread.
+const SHORT: f64 = 20.0;
+
+/// The slow mean's weight for each signal that wanders, 0 for the others; empty where none does.
+///
+/// A signal wanders where rows a window apart are still alike: then a short history has seen only a part of the levels
+/// that it will have.
+pub(crate) fn wandering(rows: &Ordered, residuals: &[f64], gap: f64, options: &Options) -> Vec<f64> {
+    if rows.rows() as f64 * options.slow_alpha > SHORT {
+        return Vec::new();
+    }
+    let runs = runs(rows, gap);
+    let width = rows.width;
+    let lag = options.window_rows;
+    let correlation = |signal: usize| {
+        let at = |row: usize| residuals[row * width + signal];
+        let (mut alike, mut pairs, mut square, mut count) = (0.0, 0_usize, 0.0, 0_usize);
+        for run in &runs {
+            for &row in run.iter().filter(|row| !at(**row).is_nan()) {
+                square += at(row) * at(row);
+                count += 1;
+            }
+            for (&older, &newer) in run.iter().zip(run.iter().skip(lag)) {
+                let product = at(older) * at(newer);
+                if !product.is_nan() {
+                    alike += product;
+                    pairs += 1;
+                }
+            }
+        }
+        let variance = square / count.max(1) as f64;
+        if pairs == 0 || variance <= 0.0 { 0.0 } else { alike / pairs as f64 / variance }
+    };
+    let alphas: Vec<f64> = (0..width)
+        .map(|signal| if correlation(signal) > options.wander_correlation { options.slow_alpha } else { 0.0 })
+        .collect();
+    if alphas.iter().all(|alpha| *alpha == 0.0) { Vec::new() } else { alphas }
+}
+
+/// Residuals of wandering signals as `ewma-chart` sees them: without their slow mean.
+pub(crate) fn without_slow_mean(
+    residuals: &[f64],
+    width: usize,
+    runs: &[Vec<usize>],
+    slow_alpha: &[f64],
+) -> Vec<f64> {
+    let mut steadied = residuals.to_vec();
+    for (signal, &alpha) in slow_alpha.iter().enumerate().filter(|(_, alpha)| **alpha > 0.0) {
+        for run in runs {
+            let mut slow = 0.0;
+            for &row in run {
+                let value = &mut steadied[row * width + signal];
+                if !value.is_nan() {
+                    slow += alpha * (*value - slow);
+                    *value -= slow;
+                }
+            }
+        }
+    }
+    steadied
 }

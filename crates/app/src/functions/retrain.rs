@@ -5,11 +5,12 @@ use std::collections::{BTreeMap, HashMap};
 use tracing::{info, warn};
 use twinwright_core::frame::Frame;
 use twinwright_core::policy::EquipmentPolicy;
-use twinwright_core::time::{Micros, SECOND, parse_iso};
+use twinwright_core::time::{Micros, SECOND, iso, parse_iso};
 use twinwright_history::StoreError;
 use twinwright_history::segments::SegmentLog;
 
 use crate::app::App;
+use crate::train::{periods, records};
 use crate::train::{DeviceNumbers, Promotion, PromotionError, Readings, fit_and_promote};
 
 /// Rows this long before an alert opened are left out too: the fault was there before it was seen.
@@ -41,6 +42,13 @@ pub async fn retrain_all(app: &App, now: Micros) -> Result<Vec<Retrained>, Store
             verdicts.push(Promotion { equipment: model, promoted: None, reason, rows });
             continue;
         }
+        let until = records::pause(&records::all(&app.store, &model).await?);
+        if let Some(until) = until.filter(|until| *until > now) {
+            let rows = readings.rows();
+            let reason = format!("refused lately; it is tried again after {}", iso(until));
+            verdicts.push(Promotion { equipment: model, promoted: None, reason, rows });
+            continue;
+        }
         let settings = &policy.settings;
         match fit_and_promote(&app.store, &model, &mut readings, settings, now).await {
             Ok(promotion) => verdicts.push(promotion),
@@ -60,13 +68,19 @@ pub async fn retrain_all(app: &App, now: Micros) -> Result<Vec<Retrained>, Store
     Ok(verdicts)
 }
 
-/// Times in which a device had an alert: a failing machine must not teach that failing is normal.
+/// Times in which a device had an alert, was in maintenance, or was labelled by people: a failing machine must not teach
+/// that failing is normal.
 async fn faulty_times(app: &App, now: Micros) -> Result<HashMap<String, Vec<(Micros, Micros)>>, StoreError> {
     let mut times: HashMap<String, Vec<(Micros, Micros)>> = HashMap::new();
     for alert in app.alerts.list(now, false, usize::MAX).await? {
         let Some(opened) = parse_iso(&alert.opened_at) else { continue };
         let cleared = alert.cleared_at.as_deref().and_then(parse_iso).unwrap_or(Micros::MAX);
         times.entry(alert.device).or_default().push((opened - BEFORE_ALERT, cleared));
+    }
+    for (_, period) in periods::all(&app.store).await? {
+        if let Some(bounds) = period.bounds() {
+            times.entry(period.device).or_default().push(bounds);
+        }
     }
     Ok(times)
 }

@@ -1,18 +1,23 @@
 //! What the commands do.
 
 mod alerts;
+mod baselines;
 mod csv;
 mod doctor;
+mod evaluate;
 mod hub;
 mod local;
+mod periods;
 mod replay;
 pub mod train;
 mod twins;
 
 pub use alerts::alerts;
 pub use doctor::doctor;
+pub use evaluate::evaluate;
 pub use hub::hub;
 pub use local::{simulate, up};
+pub use periods::{label, maintenance};
 pub use replay::replay;
 pub use train::train;
 pub use twins::twins;

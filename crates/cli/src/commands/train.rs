@@ -1,13 +1,13 @@
 //! `train`: a baseline from a CSV file or from stored history.
 
-use anyhow::Context as _;
+use anyhow::{Context as _, bail};
 use twinwright_app::clock::now;
 use twinwright_app::train::{Readings, fit_and_promote, fit_only};
 use twinwright_history::store::Store;
 
 use super::alerts::post_admin;
 use super::csv::Table;
-use crate::args::TrainOptions;
+use crate::args::{DataOption, TrainOptions};
 use crate::connection::Connection;
 use crate::output::Output;
 
@@ -16,15 +16,15 @@ use crate::output::Output;
 /// # Errors
 /// The rows do not give a baseline; the message says how many are missing.
 pub async fn train(options: TrainOptions, output: Output) -> anyhow::Result<()> {
+    if let Some(command) = options.command {
+        return super::baselines::run(command, output).await;
+    }
     let Some(csv) = &options.csv else {
-        // History is the functions' to read: the same code as the timer's.
-        let connection = Connection::load(&options.data.data)?;
-        post_admin(&connection, "retrain").await?;
-        output.result(&serde_json::json!({ "started": "retrain" }), || {
-            "retrain is running on stored history; its verdict is in the platform's log".to_owned()
-        });
-        return Ok(());
+        return run_on_history(&options.data, output).await;
     };
+    if options.equipment.is_empty() {
+        bail!("which equipment model is the baseline for? give --equipment NAME");
+    }
     let mut table = Table::read(csv)?;
     if !options.signals.is_empty() {
         table = table.select(&options.signals)?;
@@ -51,5 +51,15 @@ pub async fn train(options: TrainOptions, output: Output) -> anyhow::Result<()> 
     let promotion =
         fit_and_promote(&store, &options.equipment, &mut readings, &options.settings, now()).await?;
     output.result(&promotion, || promotion.to_string());
+    Ok(())
+}
+
+/// Asks the platform to train. History is the functions' to read: the same code as the timer's.
+pub(super) async fn run_on_history(data: &DataOption, output: Output) -> anyhow::Result<()> {
+    let connection = Connection::load(&data.data)?;
+    post_admin(&connection, "retrain").await?;
+    output.result(&serde_json::json!({ "started": "retrain" }), || {
+        "retrain is running on stored history; `twinwright train list MODEL` shows its verdict".to_owned()
+    });
     Ok(())
 }

@@ -1,0 +1,192 @@
+//! `train list|show|diff|promote|rollback|explain`: training runs and the baselines they gave.
+
+use anyhow::{Context as _, bail};
+use bytes::Bytes;
+use twinwright_app::catalog::baselines;
+use twinwright_app::clock::now;
+use twinwright_app::train::records::{self, TrainingRun};
+use twinwright_core::time::iso;
+use twinwright_history::store::{Created, Store};
+use twinwright_kernels::Baseline;
+use twinwright_training::suites::{Table, page};
+
+use crate::args::{DataOption, ModelOption, NumberOption, TrainCommand};
+use crate::connection::Connection;
+use crate::output::{Output, clean, table};
+
+/// Runs a subcommand of `train`.
+///
+/// # Errors
+/// There is no such baseline or run, it cannot be used, or storage cannot be reached.
+pub(super) async fn run(command: TrainCommand, output: Output) -> anyhow::Result<()> {
+    match command {
+        TrainCommand::Run(data) => super::train::run_on_history(&data, output).await,
+        TrainCommand::List(model) => list(&model, output).await,
+        TrainCommand::Show(of) => {
+            let (number, baseline) = load(&of).await?;
+            output.result(&baseline, || describe(number, &baseline));
+            Ok(())
+        }
+        TrainCommand::Diff { number, with } => diff(number, with, output).await,
+        TrainCommand::Promote { model, file } => {
+            let json = std::fs::read(&file).with_context(|| format!("cannot read {}", file.display()))?;
+            let baseline = Baseline::from_json(&json).with_context(|| format!("{} is refused", file.display()))?;
+            promote(&model.data, &model.model, baseline, &format!("from {}", file.display()), output).await
+        }
+        TrainCommand::Rollback(of) => {
+            if of.number.is_none() {
+                bail!("which baseline? give --number N; `train list {}` shows them", of.model);
+            }
+            let (number, baseline) = load(&of).await?;
+            promote(&of.data, &of.model, baseline, &format!("rolled back to number {number}"), output).await
+        }
+        TrainCommand::Explain { model, run, html } => explain(&model, run, html.as_deref(), output).await,
+    }
+}
+
+fn store(data: &DataOption) -> anyhow::Result<Store> {
+    Ok(Store::from_url(&Connection::load(&data.data)?.storage_url)?)
+}
+
+async fn load(of: &NumberOption) -> anyhow::Result<(u64, Baseline)> {
+    let documents = baselines(&store(&of.data)?, &of.model);
+    let found = match of.number {
+        Some(number) => documents.read(number).await?.map(|json| (number, json)),
+        None => documents.latest().await?,
+    };
+    let (number, json) = found.with_context(|| {
+        format!("{} has no such baseline; `train list {}` shows what there is", of.model, of.model)
+    })?;
+    Ok((number, Baseline::from_json(&json)?))
+}
+
+/// Puts a document in force under the next number. Its id follows from the number, so it is written anew.
+async fn promote(
+    data: &DataOption,
+    model: &str,
+    mut baseline: Baseline,
+    why: &str,
+    output: Output,
+) -> anyhow::Result<()> {
+    let store = store(data)?;
+    let documents = baselines(&store, model);
+    let number = documents.highest_number().await?.map_or(1, |highest| highest + 1);
+    baseline.note = format!("{why} (was {})", baseline.id);
+    baseline.id = format!("{model}/{number}");
+    model.clone_into(&mut baseline.equipment);
+    if documents.create(number, Bytes::from(baseline.to_json()?)).await? == Created::AlreadyThere {
+        bail!("another run promoted a baseline meanwhile; look at it with `train list {model}`, then try again");
+    }
+    let run = TrainingRun {
+        at: iso(now()),
+        equipment: model.to_owned(),
+        promoted: Some(number),
+        reason: format!("promoted by hand, {why}"),
+        data_hash: baseline.data_hash.clone(),
+        code: env!("CARGO_PKG_VERSION").to_owned(),
+        ..TrainingRun::default()
+    };
+    records::record(&store, &run).await?;
+    output.result(&run, || format!("{model}: baseline {number} is in force, {why}"));
+    Ok(())
+}
+
+async fn list(model: &ModelOption, output: Output) -> anyhow::Result<()> {
+    let store = store(&model.data)?;
+    let runs = records::all(&store, &model.model).await?;
+    let numbers = baselines(&store, &model.model).list().await?;
+    output.result(&serde_json::json!({ "baselines": numbers, "runs": runs }), || {
+        let row = |(number, run): &(u64, TrainingRun)| {
+            let promoted = run.promoted.map_or_else(|| "refused".to_owned(), |number| format!("baseline {number}"));
+            vec![number.to_string(), run.at.clone(), promoted, run.rows.to_string(), clean(&run.reason)]
+        };
+        let rows: Vec<Vec<String>> = runs.iter().map(row).collect();
+        let force = numbers.last().map_or_else(|| "no baseline".to_owned(), |last| format!("baseline {last} is in force"));
+        format!("{}: {force}\n{}", model.model, table(&["run", "at", "outcome", "rows", "why"], &rows))
+    });
+    Ok(())
+}
+
+fn describe(number: u64, baseline: &Baseline) -> String {
+    let mut lines = vec![
+        format!("baseline {number} ({}), made {}", clean(&baseline.id), clean(&baseline.created)),
+        format!("{} rows, {} to {}", baseline.window.rows, baseline.window.from, baseline.window.to),
+        format!("signals {}; {} regimes", clean(&baseline.signals.join(", ")), baseline.regimes.len()),
+    ];
+    lines.extend(baseline.limits.iter().map(|(scorer, limit)| format!("limit of {scorer}: {limit:.4}")));
+    lines.extend(baseline.metrics.iter().map(|(name, figure)| format!("{name}: {figure:.4}")));
+    lines.join("\n")
+}
+
+async fn diff(of: NumberOption, with: u64, output: Output) -> anyhow::Result<()> {
+    let (left, one) = load(&of).await?;
+    let (right, other) = load(&NumberOption { number: Some(with), ..of }).await?;
+    let mut rows = Vec::new();
+    let mut put = |what: String, left: String, right: String| {
+        if left != right {
+            rows.push(vec![what, left, right]);
+        }
+    };
+    put("signals".to_owned(), one.signals.join(", "), other.signals.join(", "));
+    put("regimes".to_owned(), one.regimes.len().to_string(), other.regimes.len().to_string());
+    put("rows".to_owned(), one.window.rows.to_string(), other.window.rows.to_string());
+    let number = |figure: Option<&f64>| figure.map_or_else(|| "–".to_owned(), |figure| format!("{figure:.4}"));
+    for scorer in one.limits.keys().chain(other.limits.keys()).collect::<std::collections::BTreeSet<_>>() {
+        put(format!("limit of {scorer}"), number(one.limits.get(scorer)), number(other.limits.get(scorer)));
+    }
+    for (at, (before, after)) in one.regimes.iter().zip(&other.regimes).enumerate() {
+        for (signal, name) in one.signals.iter().enumerate().filter(|(_, _)| one.signals == other.signals) {
+            let show = |regime: &twinwright_kernels::baseline::Regime| {
+                format!("{:.4} ± {:.4}", regime.mean[signal], regime.deviation[signal])
+            };
+            put(format!("{name}, regime {at}"), show(before), show(after));
+        }
+    }
+    let head = ["what".to_owned(), format!("number {left}"), format!("number {right}")];
+    let head: Vec<&str> = head.iter().map(String::as_str).collect();
+    output.result(&rows, || if rows.is_empty() { "they are alike".to_owned() } else { table(&head, &rows) });
+    Ok(())
+}
+
+async fn explain(
+    model: &ModelOption,
+    number: Option<u64>,
+    html: Option<&std::path::Path>,
+    output: Output,
+) -> anyhow::Result<()> {
+    let runs = records::all(&store(&model.data)?, &model.model).await?;
+    let found = match number {
+        Some(number) => runs.iter().find(|(of, _)| *of == number),
+        None => runs.last(),
+    };
+    let (number, run) =
+        found.with_context(|| format!("{} has no such training run; `train list` shows them", model.model))?;
+    let outcome = run.promoted.map_or_else(|| "refused".to_owned(), |number| format!("baseline {number} promoted"));
+    let mut lines = vec![
+        format!("run {number} of {} at {}: {outcome}", model.model, run.at),
+        format!("why: {}", clean(&run.reason)),
+        format!("{} rows, data {}", run.rows, if run.data_hash.is_empty() { "–" } else { &run.data_hash }),
+    ];
+    if !run.scorer.is_empty() {
+        lines.push(format!("scorer that the rules choose: {}", run.scorer));
+    }
+    lines.extend(run.reasons.iter().map(|reason| format!("  {}", clean(reason))));
+    let mut drift = Table::new("Drift of the newest fifth (index above 0.25: shifted)", &["signal", "index"]);
+    drift.rows = run.drift.iter().map(|(name, index)| vec![clean(name), format!("{index:.3}")]).collect();
+    let mut figures = Table::new("Figures", &["figure", "value"]);
+    figures.rows = run.metrics.iter().map(|(name, value)| vec![clean(name), format!("{value:.4}")]).collect();
+    if let Some(path) = html {
+        let text: String = lines.iter().map(|line| format!("<p>{}</p>", page::escape(line))).collect();
+        let body = format!("{text}{}{}", page::table(&drift), page::table(&figures));
+        std::fs::write(path, page::document("Training run", &body))
+            .with_context(|| format!("cannot write {}", path.display()))?;
+    }
+    output.result(run, || {
+        let parts = [&drift, &figures].map(|part| {
+            let head: Vec<&str> = part.head.iter().map(String::as_str).collect();
+            format!("{}\n{}", part.title, table(&head, &part.rows))
+        });
+        format!("{}\n\n{}", lines.join("\n"), parts.join("\n\n"))
+    });
+    Ok(())
+}
