@@ -3,7 +3,8 @@
 //! The WebAssembly guests, the trainer and the built-in stand-in all run this same code, so a limit that was
 //! calibrated by one holds for the others. [`baseline`] is the trained document and its validation; [`batch`] the
 //! shapes that go in and come out; [`ewma`] and [`mahalanobis`] the two kernels; [`wire`] the packed buffers of
-//! the scorer contract. [`linear`] holds the few matrix operations that the kernels and the trainer share.
+//! the scorer contract. [`life`] estimates remaining life with the
+//! predictors of [`forest`]. [`linear`] holds the few matrix operations that the kernels and the trainer share.
 //!
 //! What a kernel must not know: how a baseline is fitted, where rows come from, what an alert is.
 
@@ -14,7 +15,9 @@ mod clock;
 mod document;
 mod drive;
 pub mod ewma;
+pub mod forest;
 mod json;
+pub mod life;
 pub mod linear;
 pub mod mahalanobis;
 mod regime;
@@ -23,6 +26,7 @@ pub mod wire;
 pub use baseline::{Baseline, BaselineError};
 pub use batch::{Answer, Batch, BatchError, Kernel, status};
 pub use ewma::EwmaChart;
+pub use life::RemainingLife;
 pub use mahalanobis::SmoothedMahalanobis;
 
 /// Deviations that one row counts at most, in either direction.

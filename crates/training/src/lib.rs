@@ -6,18 +6,30 @@
 //! will score: a limit taken from the fitting rows would alarm several times too often. [`evaluate`] compares a
 //! candidate with the baseline in force and says whether to promote it, and why.
 //!
+//! Beside them stand trained models of the same kind: [`rul`] (remaining life, failure forecast), [`quality`] (the
+//! chance of a bad part) and [`energy`] (the load of the next day), on the learners of [`learners`]; [`registry`] says
+//! where a model came from and tells it to MLflow.
+//!
 //! The same rows give the same document, byte for byte. What this crate must not know: where rows come from,
 //! where documents go, what time it is.
 
 mod calibrate;
 mod clean;
 mod covariance;
+pub mod energy;
+pub mod energy;
 mod error;
 mod evaluate;
+mod files;
 mod fit;
+pub mod learners;
 mod model;
+pub mod quality;
+pub mod registry;
 mod regimes;
+pub mod report;
 mod rows;
+pub mod rul;
 mod statistics;
 mod windows;
 
