@@ -17,7 +17,6 @@ mod calibrate;
 mod clean;
 mod covariance;
 pub mod energy;
-pub mod energy;
 mod error;
 mod evaluate;
 mod files;
