@@ -13,6 +13,7 @@ mod grow;
 pub mod leakage;
 mod linear;
 mod metrics;
+pub mod stream;
 mod table;
 
 pub(crate) use boost::sigmoid;
