@@ -126,7 +126,11 @@ impl Tree {
 
 impl Linear {
     fn standard(&self, at: usize, value: f64) -> f64 {
-        if value.is_nan() { 0.0 } else { ((value - self.mean[at]) / self.scale[at]).clamp(-self.clip, self.clip) }
+        if value.is_nan() {
+            0.0
+        } else {
+            ((value - self.mean[at]) / self.scale[at]).clamp(-self.clip, self.clip)
+        }
     }
 }
 
@@ -159,7 +163,9 @@ impl Predictor {
     /// Predicts a row of features; NaN where a feature is absent.
     pub fn predict(&self, row: &[f64]) -> f64 {
         match self {
-            Self::Forest(forest) => forest.base + forest.trees.iter().map(|tree| tree.predict(row)).sum::<f64>(),
+            Self::Forest(forest) => {
+                forest.base + forest.trees.iter().map(|tree| tree.predict(row)).sum::<f64>()
+            }
             Self::Linear(linear) => {
                 let part = |(at, &value): (usize, &f64)| linear.weight[at] * linear.standard(at, value);
                 linear.intercept + row.iter().enumerate().map(part).sum::<f64>()

@@ -16,8 +16,7 @@ pub(crate) fn text(path: &Path) -> Result<String, TrainError> {
     let file = File::open(path).map_err(|error| TrainError::file(path, error))?;
     let mut text = String::new();
     let packed = path.extension().is_some_and(|extension| extension == "gz");
-    let mut reader: Box<dyn Read> =
-        if packed { Box::new(MultiGzDecoder::new(file)) } else { Box::new(file) };
+    let mut reader: Box<dyn Read> = if packed { Box::new(MultiGzDecoder::new(file)) } else { Box::new(file) };
     let read = reader.by_ref().take(MOST).read_to_string(&mut text);
     read.map_err(|error| TrainError::file(path, error))?;
     if text.len() as u64 >= MOST {
@@ -50,7 +49,5 @@ pub(crate) fn number(field: &str, path: &Path, line: usize) -> Result<f64, Train
     if field.is_empty() || field.eq_ignore_ascii_case("nan") || field.eq_ignore_ascii_case("na") {
         return Ok(f64::NAN);
     }
-    field
-        .parse()
-        .map_err(|_| TrainError::file(path, format!("line {}: {field} is not a number", line + 1)))
+    field.parse().map_err(|_| TrainError::file(path, format!("line {}: {field} is not a number", line + 1)))
 }

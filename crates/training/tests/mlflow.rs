@@ -44,7 +44,17 @@ async fn start(python: &str, folder: &std::path::Path) -> (Server, String) {
     let url = format!("http://127.0.0.1:{port}");
     let mut command = Command::new(python);
     command
-        .args(["-m", "mlflow", "server", "--host", "127.0.0.1", "--workers", "1", "--port", &port.to_string()])
+        .args([
+            "-m",
+            "mlflow",
+            "server",
+            "--host",
+            "127.0.0.1",
+            "--workers",
+            "1",
+            "--port",
+            &port.to_string(),
+        ])
         .arg("--backend-store-uri")
         .arg(format!("sqlite:///{}/mlflow.db", folder.display()))
         .arg("--artifacts-destination")
@@ -86,7 +96,8 @@ async fn a_real_server_takes_runs_versions_and_the_champion() {
 
     let next = String::from_utf8_lossy(DOCUMENT).replace("pump-7/3", "pump-7/4");
     let newer = ModelCard::of(next.as_bytes()).unwrap();
-    let second = mlflow.publish("twinwright", &newer, next.as_bytes(), None, 1_735_689_800_000).await.unwrap();
+    let second =
+        mlflow.publish("twinwright", &newer, next.as_bytes(), None, 1_735_689_800_000).await.unwrap();
     assert_eq!(second.version, "2");
     assert_eq!(mlflow.champion(&second.name).await.unwrap(), None);
     mlflow.promote(&second.name, "2").await.unwrap();
@@ -144,7 +155,8 @@ fn answering(answer: fn(&str) -> (u16, &'static str)) -> String {
             }
             let request = String::from_utf8_lossy(&request);
             let (status, body) = answer(request.lines().next().unwrap_or_default());
-            let head = format!("HTTP/1.1 {status} x\r\nconnection: close\r\ncontent-length: {}\r\n\r\n", body.len());
+            let head =
+                format!("HTTP/1.1 {status} x\r\nconnection: close\r\ncontent-length: {}\r\n\r\n", body.len());
             let _ = stream.write_all((head + body).as_bytes());
         }
     });
@@ -154,7 +166,9 @@ fn answering(answer: fn(&str) -> (u16, &'static str)) -> String {
 #[tokio::test]
 async fn without_aliases_the_champion_is_a_tag() {
     let url = answering(|line| match line {
-        line if line.contains("registered-models/alias") => (404, r#"{"error":{"code":"NotFound","message":"no route"}}"#),
+        line if line.contains("registered-models/alias") => {
+            (404, r#"{"error":{"code":"NotFound","message":"no route"}}"#)
+        }
         line if line.contains("model-versions/set-tag") => (200, "{}"),
         _ => (500, "{}"),
     });

@@ -4,8 +4,8 @@ use serde::Serialize;
 
 /// Levels whose quantiles a band keeps.
 pub const LEVELS: [f64; 21] = [
-    0.01, 0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.35, 0.4, 0.45, 0.5, 0.55, 0.6, 0.65, 0.7, 0.75, 0.8, 0.85, 0.9, 0.95,
-    0.99,
+    0.01, 0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.35, 0.4, 0.45, 0.5, 0.55, 0.6, 0.65, 0.7, 0.75, 0.8, 0.85, 0.9,
+    0.95, 0.99,
 ];
 
 /// Quantiles of `truth - estimate` in bands of the estimate (split conformal prediction, a band at a time, with

@@ -47,10 +47,7 @@ pub(crate) fn read(json: &[u8]) -> Read<LifeModel> {
         cap: root.number("cap")?,
         limit: root.number("limit")?,
         predictor: predictor(&Object::of(root.need("predictor")?, "predictor.")?)?,
-        bands: Bands {
-            borders: bands.numbers("borders")?,
-            quantiles: lists(&bands, "quantiles")?,
-        },
+        bands: Bands { borders: bands.numbers("borders")?, quantiles: lists(&bands, "quantiles")? },
         metrics: root.or("metrics", Object::figures)?.unwrap_or_default(),
         note: root.or("note", Object::text)?.unwrap_or_default(),
     })

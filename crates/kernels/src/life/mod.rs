@@ -170,11 +170,7 @@ impl LifeModel {
             ),
             ("cap", positive(self.cap), "must be positive"),
             ("limit", positive(self.limit) && self.limit <= self.cap, "must be positive and at most the cap"),
-            (
-                "regimes",
-                (1..=crate::baseline::MAX_REGIMES).contains(&self.regimes.len()),
-                "must be 1 to 64",
-            ),
+            ("regimes", (1..=crate::baseline::MAX_REGIMES).contains(&self.regimes.len()), "must be 1 to 64"),
         ];
         if let Some((field, _, problem)) = rules.into_iter().find(|(_, holds, _)| !holds) {
             return Err(wrong(field, problem.to_owned()));

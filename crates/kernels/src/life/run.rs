@@ -29,7 +29,14 @@ impl Run {
     }
 
     /// Takes a row of all signals in, NaN where absent. `residuals` is scratch space, one place a used signal.
-    pub fn take(&mut self, model: &LifeModel, settings: &[usize], time: i64, row: &[f64], residuals: &mut [f64]) {
+    pub fn take(
+        &mut self,
+        model: &LifeModel,
+        settings: &[usize],
+        time: i64,
+        row: &[f64],
+        residuals: &mut [f64],
+    ) {
         let regime = model.residuals(settings, row, usize::from(self.regime), residuals);
         self.regime = regime as u8;
         if self.rows == 0 {

@@ -112,7 +112,11 @@ fn learn(table: &Table, target: &[f64], options: &EnergyOptions) -> Result<Vec<P
     let trees = boost(table, target, None, &options.boost)?;
     let blind: Vec<Vec<f64>> = (0..table.features())
         .map(|feature| {
-            if NOT_LINEAR.contains(&feature) { vec![0.0; table.rows()] } else { table.column(feature).to_vec() }
+            if NOT_LINEAR.contains(&feature) {
+                vec![0.0; table.rows()]
+            } else {
+                table.column(feature).to_vec()
+            }
         })
         .collect();
     let mut line = ridge(&Table::from_columns(blind)?, target, options.ridge_l2, 6.0)?;

@@ -10,12 +10,27 @@ const BACK: usize = 40;
 /// Names of the inputs, in their order.
 pub fn names() -> Vec<String> {
     [
-        "weekday course, slow", "weekday course, quick", "day class course, very slow",
-        "day class course, slow", "day class course, quick", "course of all days", "quarter of an hour",
-        "weekday", "day class", "yesterday's course", "last week's course", "yesterday's mean",
-        "mean two days ago", "mean three days ago", "mean a week ago", "last hour of yesterday",
-        "last four hours of yesterday", "last twelve hours of yesterday", "mean of seven days",
-        "mean of twenty-eight days", "mean of three days of the class",
+        "weekday course, slow",
+        "weekday course, quick",
+        "day class course, very slow",
+        "day class course, slow",
+        "day class course, quick",
+        "course of all days",
+        "quarter of an hour",
+        "weekday",
+        "day class",
+        "yesterday's course",
+        "last week's course",
+        "yesterday's mean",
+        "mean two days ago",
+        "mean three days ago",
+        "mean a week ago",
+        "last hour of yesterday",
+        "last four hours of yesterday",
+        "last twelve hours of yesterday",
+        "mean of seven days",
+        "mean of twenty-eight days",
+        "mean of three days of the class",
     ]
     .map(str::to_owned)
     .to_vec()
@@ -35,7 +50,8 @@ pub fn of_day(history: &[Day], calendar: &Calendar) -> Vec<Vec<f64>> {
             .collect();
         exponential(&days[days.len().saturating_sub(BACK)..], newest)
     };
-    let weekday = |day: &Day| day.calendar.class() == calendar.class() && day.calendar.weekday == calendar.weekday;
+    let weekday =
+        |day: &Day| day.calendar.class() == calendar.class() && day.calendar.weekday == calendar.weekday;
     let class = |day: &Day| day.calendar.class() == calendar.class();
     let courses = [
         course(&weekday, 0.15),
@@ -52,8 +68,16 @@ pub fn of_day(history: &[Day], calendar: &Calendar) -> Vec<Vec<f64>> {
     let recent = |days: usize| mean(history.iter().rev().take(days).map(|day| day.mean_from(0)));
     let of_class = mean(history.iter().rev().filter(|day| class(day)).take(3).map(|day| day.mean_from(0)));
     let constants = [
-        level(1), level(2), level(3), level(7), evening(SLOTS - 4), evening(SLOTS - 16), evening(SLOTS / 2),
-        recent(7), recent(28), of_class,
+        level(1),
+        level(2),
+        level(3),
+        level(7),
+        evening(SLOTS - 4),
+        evening(SLOTS - 16),
+        evening(SLOTS / 2),
+        recent(7),
+        recent(28),
+        of_class,
     ];
     (0..SLOTS)
         .map(|slot| {

@@ -50,7 +50,9 @@ pub fn run(folder: &Path, options: &EnergyOptions) -> Result<Report, TrainError>
     let share = held.iter().filter(|held| **held).count() as f64 / held.len().max(1) as f64;
     report.tell("steel_interval_coverage", 100.0 * share, "% of 90, in sample");
     report.tell("steel_days", count as f64, "days");
-    let past = |back: usize| -> Vec<Vec<f64>> { (first..days.len()).map(|at| days[at - back].load.clone()).collect() };
+    let past = |back: usize| -> Vec<Vec<f64>> {
+        (first..days.len()).map(|at| days[at - back].load.clone()).collect()
+    };
     report.control("steel_cv_rmse_yesterday", error(&past(1), &all), "%");
     report.control("steel_cv_rmse_last_week", error(&past(7), &all), "%");
     let weeks: Vec<Vec<Vec<f64>>> = [7, 14, 21, 28].map(past).into();
@@ -58,7 +60,10 @@ pub fn run(folder: &Path, options: &EnergyOptions) -> Result<Report, TrainError>
         .map(|day| (0..SLOTS).map(|slot| series::mean(weeks.iter().map(|week| week[day][slot]))).collect())
         .collect();
     report.control("steel_cv_rmse_mean_of_four_weeks", error(&mean, &all), "%");
-    report.notes.push("root mean squared error over the mean load; forecasts from midnight, no same-moment column".to_owned());
+    report.notes.push(
+        "root mean squared error over the mean load; forecasts from midnight, no same-moment column"
+            .to_owned(),
+    );
     let document = serde_json::to_vec(&model).map_err(TrainError::numeric)?;
     report.models.push(("day-ahead-load".to_owned(), document));
     Ok(report)

@@ -50,14 +50,17 @@ fn borders(sorted: &[f64]) -> Vec<f64> {
     let mut borders: Vec<f64> = Vec::new();
     let distinct = sorted.windows(2).filter(|pair| pair[0] < pair[1]).count() + 1;
     if distinct <= BINS {
-        borders.extend(sorted.windows(2).filter(|pair| pair[0] < pair[1]).map(|pair| middle(pair[0], pair[1])));
+        borders
+            .extend(sorted.windows(2).filter(|pair| pair[0] < pair[1]).map(|pair| middle(pair[0], pair[1])));
         return borders;
     }
     for share in 1..BINS {
         let at = share * sorted.len() / BINS;
         if at == 0 || at >= sorted.len() || sorted[at - 1] >= sorted[at] {
             // In a run of equal values: the next different one ends the bin.
-            let Some(next) = sorted.iter().skip(at).position(|value| *value > sorted[at.min(sorted.len() - 1)]) else {
+            let Some(next) =
+                sorted.iter().skip(at).position(|value| *value > sorted[at.min(sorted.len() - 1)])
+            else {
                 break;
             };
             let border = middle(sorted[at + next - 1], sorted[at + next]);

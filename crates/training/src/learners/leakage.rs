@@ -54,6 +54,8 @@ mod tests {
         let table = Table::from_columns(vec![honest, copy]).unwrap();
         let error = check(&table, &names, &target).unwrap_err().to_string();
         assert!(error.contains("copy") && error.contains("-1.0"), "{error}");
-        assert!(check(&Table::from_columns(vec![table.column(0).to_vec()]).unwrap(), &names, &target).is_ok());
+        assert!(
+            check(&Table::from_columns(vec![table.column(0).to_vec()]).unwrap(), &names, &target).is_ok()
+        );
     }
 }

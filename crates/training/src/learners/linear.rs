@@ -67,7 +67,8 @@ pub fn logistic(table: &Table, target: &[f64], l2: f64, clip: f64) -> Result<Lin
     };
     let mut now = loss(&solution);
     for _ in 0..STEPS {
-        let (mut weights, mut residual) = (Vec::with_capacity(target.len()), Vec::with_capacity(target.len()));
+        let (mut weights, mut residual) =
+            (Vec::with_capacity(target.len()), Vec::with_capacity(target.len()));
         for (row, &target) in rows.chunks_exact(width).zip(target) {
             let chance = sigmoid(dot(row, &solution));
             let curvature = (chance * (1.0 - chance)).max(1e-6) * class[target as usize];

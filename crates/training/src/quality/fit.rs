@@ -93,7 +93,13 @@ pub fn walk_forward(parts: &Table, bad: &[bool], options: &QualityOptions) -> Re
 
 fn target(inputs: &[String], parts: &Table, bad: &[bool]) -> Result<Vec<f64>, TrainError> {
     if inputs.len() != parts.features() || bad.len() != parts.rows() {
-        let cause = format!("{} names for {} inputs, {} outcomes for {} parts", inputs.len(), parts.features(), bad.len(), parts.rows());
+        let cause = format!(
+            "{} names for {} inputs, {} outcomes for {} parts",
+            inputs.len(),
+            parts.features(),
+            bad.len(),
+            parts.rows()
+        );
         return Err(TrainError::Shape { cause });
     }
     let target: Vec<f64> = bad.iter().map(|bad| f64::from(u8::from(*bad))).collect();

@@ -109,17 +109,22 @@ pub fn read(folder: &Path) -> Result<Parts, TrainError> {
             let numbers: Vec<f64> =
                 line.split(',').map(|field| files::number(field, path, at)).collect::<Result<_, _>>()?;
             if numbers.len() != names.len() {
-                let cause = format!("line {} has {} fields instead of {}", at + 1, numbers.len(), names.len());
+                let cause =
+                    format!("line {} has {} fields instead of {}", at + 1, numbers.len(), names.len());
                 return Err(TrainError::file(path, cause));
             }
             let order = if numbered { numbers[0] } else { rows.len() as f64 };
-            let (inputs, outcome) = (&numbers[usize::from(numbered)..numbers.len() - 1], numbers[numbers.len() - 1]);
+            let (inputs, outcome) =
+                (&numbers[usize::from(numbered)..numbers.len() - 1], numbers[numbers.len() - 1]);
             rows.push((order, inputs.to_vec(), outcome == 1.0));
         }
         header = Some(names);
     }
     let Some(header) = header else {
-        return Err(TrainError::file(folder, "it has no .csv files, and no secom.data with secom_labels.data"));
+        return Err(TrainError::file(
+            folder,
+            "it has no .csv files, and no secom.data with secom_labels.data",
+        ));
     };
     let numbered = header.first().is_some_and(String::is_empty);
     let inputs: Vec<String> = header[usize::from(numbered)..header.len() - 1].to_vec();

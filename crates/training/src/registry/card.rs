@@ -46,7 +46,9 @@ impl ModelCard {
         let (equipment, number) = id
             .rsplit_once('/')
             .and_then(|(equipment, number)| Some((equipment.to_owned(), number.parse().ok()?)))
-            .ok_or_else(|| TrainError::numeric(format!("the document's id is {id:?}, not <equipment>/<number>")))?;
+            .ok_or_else(|| {
+                TrainError::numeric(format!("the document's id is {id:?}, not <equipment>/<number>"))
+            })?;
         let kind = value["kind"].as_str().unwrap_or("baseline").to_owned();
         let figures = value["metrics"].as_object().into_iter().flatten();
         let edge = |name: &str| value["window"][name].as_str().map(str::to_owned);
@@ -67,10 +69,18 @@ impl ModelCard {
             },
             window: edge("from").zip(edge("to")),
             metrics: figures.filter_map(|(name, value)| Some((name.clone(), value.as_f64()?))).collect(),
-            parameters: ["window_rows", "ewma_alpha", "gap_reset_seconds", "start_rows", "cap", "limit", "unit"]
-                .into_iter()
-                .filter_map(parameter)
-                .collect(),
+            parameters: [
+                "window_rows",
+                "ewma_alpha",
+                "gap_reset_seconds",
+                "start_rows",
+                "cap",
+                "limit",
+                "unit",
+            ]
+            .into_iter()
+            .filter_map(parameter)
+            .collect(),
             replaces: None,
         })
     }

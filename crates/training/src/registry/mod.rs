@@ -8,4 +8,4 @@
 mod card;
 pub mod mlflow;
 
-pub use card::{ModelCard, MlModelFile};
+pub use card::{MlModelFile, ModelCard};

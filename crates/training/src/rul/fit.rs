@@ -166,7 +166,11 @@ fn check(
         return Err(TrainError::Option { option: "folds", problem: "must be at least 2" });
     }
     if runs.len() < options.folds {
-        return Err(TrainError::too_few("folds of whole runs to failure (counted in runs)", runs.len(), options.folds));
+        return Err(TrainError::too_few(
+            "folds of whole runs to failure (counted in runs)",
+            runs.len(),
+            options.folds,
+        ));
     }
     for (at, run) in runs.iter().enumerate() {
         let ascending = run.time.windows(2).all(|pair| pair[0] < pair[1]);
@@ -193,12 +197,7 @@ fn remaining(run: &LifeRun, unit: Unit) -> Vec<f64> {
 }
 
 /// Rows of some runs, without those before the first estimate, as a table with capped targets.
-fn gather(
-    which: &[usize],
-    inputs: &[Vec<f64>],
-    truth: &[Vec<f64>],
-    model: &LifeModel,
-) -> (Table, Vec<f64>) {
+fn gather(which: &[usize], inputs: &[Vec<f64>], truth: &[Vec<f64>], model: &LifeModel) -> (Table, Vec<f64>) {
     let mut table = Table::new(model.features());
     let mut target = Vec::new();
     for &run in which {
@@ -211,12 +210,7 @@ fn gather(
     (table, target)
 }
 
-fn learn(
-    table: &Table,
-    target: &[f64],
-    trees: bool,
-    options: &LifeOptions,
-) -> Result<Predictor, TrainError> {
+fn learn(table: &Table, target: &[f64], trees: bool, options: &LifeOptions) -> Result<Predictor, TrainError> {
     if trees {
         boost(table, target, None, &options.boost).map(Predictor::Forest)
     } else {

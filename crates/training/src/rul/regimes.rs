@@ -59,7 +59,8 @@ pub(super) fn find(
         let mut regime =
             LifeRegime { centre: centre.clone(), scale: scale.clone(), mean: vec![], deviation: vec![] };
         for (signal, moving) in moving.iter_mut().enumerate() {
-            let members = rows.iter().zip(&of_row).filter(|(_, of)| **of == which).map(|(row, _)| row[signal]);
+            let members =
+                rows.iter().zip(&of_row).filter(|(_, of)| **of == which).map(|(row, _)| row[signal]);
             let (mean, deviation) = mean_deviation(members).unwrap_or_else(|| spread(signal));
             let least = (mean.abs() * 1e-6).max(1e-9);
             *moving |= deviation > least;
@@ -70,7 +71,9 @@ pub(super) fn find(
     }
     let used: Vec<usize> = (0..width).filter(|at| moving[*at] && !settings.contains(at)).collect();
     if used.is_empty() {
-        return Err(TrainError::numeric("no signal moves within its regime; record signals that wear shows in"));
+        return Err(TrainError::numeric(
+            "no signal moves within its regime; record signals that wear shows in",
+        ));
     }
     Ok(Normals { regimes, used })
 }
@@ -84,7 +87,8 @@ fn centres(
 ) -> Result<Vec<Vec<f64>>, TrainError> {
     let whole: Vec<&&[f64]> =
         rows.iter().filter(|row| settings.iter().all(|column| row[*column].is_finite())).collect();
-    let chosen: Vec<&[f64]> = whole.iter().step_by(whole.len().div_ceil(ROWS).max(1)).map(|row| **row).collect();
+    let chosen: Vec<&[f64]> =
+        whole.iter().step_by(whole.len().div_ceil(ROWS).max(1)).map(|row| **row).collect();
     let mean = |column: usize| chosen.iter().map(|row| row[column]).sum::<f64>() / chosen.len().max(1) as f64;
     let one = vec![settings.iter().map(|&column| mean(column)).collect::<Vec<f64>>()];
     if settings.is_empty() || chosen.len() < 2 * FEWEST {

@@ -29,10 +29,15 @@ pub fn covariance(source: &dyn RowSource) -> Result<Covariance, TrainError> {
         sums.1 += block.rows as u64;
     };
     let add = |total: &mut [f64], part: &[f64]| total.iter_mut().zip(part).for_each(|(t, p)| *t += p);
-    let (sums, rows) = reduce(source, || (vec![0.0; width], 0), sum, |total, part| {
-        add(&mut total.0, &part.0);
-        total.1 += part.1;
-    })?;
+    let (sums, rows) = reduce(
+        source,
+        || (vec![0.0; width], 0),
+        sum,
+        |total, part| {
+            add(&mut total.0, &part.0);
+            total.1 += part.1;
+        },
+    )?;
     if rows < 2 {
         return Err(TrainError::too_few("a covariance", rows as usize, 2));
     }
@@ -59,11 +64,15 @@ pub fn covariance(source: &dyn RowSource) -> Result<Covariance, TrainError> {
             }
         }
     };
-    let (mut covariance, fourth) =
-        reduce(source, || (vec![0.0; width * width], 0.0), product, |total, part| {
+    let (mut covariance, fourth) = reduce(
+        source,
+        || (vec![0.0; width * width], 0.0),
+        product,
+        |total, part| {
             add(&mut total.0, &part.0);
             total.1 += part.1;
-        })?;
+        },
+    )?;
     for row in 0..width {
         for column in 0..=row {
             let value = covariance[row * width + column] / count;

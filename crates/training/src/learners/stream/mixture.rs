@@ -67,7 +67,8 @@ pub fn mixture(source: &dyn RowSource, components: usize, seed: u64) -> Result<M
         .reg_covariance(RIDGE)
         .fit(&DatasetBase::from(records))
         .map_err(TrainError::numeric)?;
-    let matrix = |which: usize| model.covariances().index_axis(ndarray::Axis(0), which).iter().copied().collect();
+    let matrix =
+        |which: usize| model.covariances().index_axis(ndarray::Axis(0), which).iter().copied().collect();
     let mut found = Mixture {
         weights: model.weights().to_vec(),
         means: model.means().iter().copied().collect(),
@@ -133,7 +134,9 @@ fn pass(source: &dyn RowSource, components: &[Component], width: usize) -> Resul
             let mut distance = [0.0; LANES];
             for row in 0..width {
                 let mut white = [0.0; LANES];
-                for (offset, factor) in offsets.iter().zip(&component.whitening[row * width..=row * width + row]) {
+                for (offset, factor) in
+                    offsets.iter().zip(&component.whitening[row * width..=row * width + row])
+                {
                     (0..LANES).for_each(|lane| white[lane] += factor * offset[lane]);
                 }
                 (0..LANES).for_each(|lane| distance[lane] += white[lane] * white[lane]);

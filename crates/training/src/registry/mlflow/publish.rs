@@ -144,9 +144,7 @@ impl Mlflow {
     async fn log(&self, run: &str, card: &ModelCard, at: i64) -> Result<(), MlflowError> {
         let metric = |(name, value): (&String, &f64)| json!({ "key": key(name), "value": value, "timestamp": at, "step": 0 });
         let metrics: Vec<Value> = card.metrics.iter().take(METRICS).map(metric).collect();
-        let parameter = |(name, value): (&String, &String)| {
-            json!({ "key": key(name), "value": value.chars().take(TEXT).collect::<String>() })
-        };
+        let parameter = |(name, value): (&String, &String)| json!({ "key": key(name), "value": value.chars().take(TEXT).collect::<String>() });
         let parameters: Vec<Value> = card.parameters.iter().take(PARAMETERS).map(parameter).collect();
         // The limit holds for all items together.
         for metrics in metrics.chunks(METRICS - PARAMETERS) {
@@ -174,10 +172,13 @@ impl Mlflow {
 
     async fn known_version(&self, name: &str, hash: &str) -> Result<Option<(String, String)>, MlflowError> {
         let filter = format!("name='{name}'");
-        let query = [("filter", filter.as_str()), ("max_results", "200"), ("order_by", "version_number DESC")];
+        let query =
+            [("filter", filter.as_str()), ("max_results", "200"), ("order_by", "version_number DESC")];
         let found = match self.get("model-versions/search", &query).await {
             // A server without this search gets a second version at worst.
-            Err(error) if error.is_unknown_call() || error.has_code("RESOURCE_DOES_NOT_EXIST") => return Ok(None),
+            Err(error) if error.is_unknown_call() || error.has_code("RESOURCE_DOES_NOT_EXIST") => {
+                return Ok(None);
+            }
             other => other?,
         };
         let ours = |version: &&Value| {
