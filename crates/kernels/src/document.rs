@@ -7,10 +7,10 @@ use crate::baseline::{
 };
 use crate::json::{Value, parse};
 
-type Read<T> = Result<T, BaselineError>;
+pub(crate) type Read<T> = Result<T, BaselineError>;
 
 /// An object, with where it stands in the document for its errors.
-struct Object<'a> {
+pub(crate) struct Object<'a> {
     members: &'a [(String, Value)],
     path: &'a str,
 }
@@ -87,45 +87,45 @@ fn regime(value: &Value, at: usize) -> Read<Regime> {
 }
 
 impl<'a> Object<'a> {
-    fn of(value: &'a Value, path: &'a str) -> Read<Self> {
+    pub(crate) fn of(value: &'a Value, path: &'a str) -> Read<Self> {
         match value {
             Value::Object(members) => Ok(Self { members, path }),
             _ => Err(wrong(if path.is_empty() { "document" } else { path }, "must be an object".to_owned())),
         }
     }
 
-    fn find(&self, name: &str) -> Option<&'a Value> {
+    pub(crate) fn find(&self, name: &str) -> Option<&'a Value> {
         self.members.iter().find(|(member, _)| member == name).map(|(_, value)| value)
     }
 
-    fn fail<T>(&self, name: &str, problem: &str) -> Read<T> {
+    pub(crate) fn fail<T>(&self, name: &str, problem: &str) -> Read<T> {
         Err(wrong(&[self.path, name].concat(), problem.to_owned()))
     }
 
-    fn need(&self, name: &str) -> Read<&'a Value> {
+    pub(crate) fn need(&self, name: &str) -> Read<&'a Value> {
         self.find(name).map_or_else(|| self.fail(name, "is missing"), Ok)
     }
 
     /// A field that may be left out.
-    fn or<T>(&self, name: &str, read: impl Fn(&Self, &str) -> Read<T>) -> Read<Option<T>> {
+    pub(crate) fn or<T>(&self, name: &str, read: impl Fn(&Self, &str) -> Read<T>) -> Read<Option<T>> {
         self.find(name).map(|_| read(self, name)).transpose()
     }
 
-    fn text(&self, name: &str) -> Read<String> {
+    pub(crate) fn text(&self, name: &str) -> Read<String> {
         match self.need(name)? {
             Value::Text(text) => Ok(text.clone()),
             _ => self.fail(name, "must be a text"),
         }
     }
 
-    fn number(&self, name: &str) -> Read<f64> {
+    pub(crate) fn number(&self, name: &str) -> Read<f64> {
         match self.need(name)? {
             Value::Number(number) => Ok(*number),
             _ => self.fail(name, "must be a number"),
         }
     }
 
-    fn whole(&self, name: &str) -> Read<u64> {
+    pub(crate) fn whole(&self, name: &str) -> Read<u64> {
         let number = self.number(name)?;
         if (0.0..9e15).contains(&number) && number.fract() == 0.0 {
             Ok(number as u64)
@@ -134,14 +134,14 @@ impl<'a> Object<'a> {
         }
     }
 
-    fn list(&self, name: &str) -> Read<&'a [Value]> {
+    pub(crate) fn list(&self, name: &str) -> Read<&'a [Value]> {
         match self.need(name)? {
             Value::List(items) => Ok(items),
             _ => self.fail(name, "must be a list"),
         }
     }
 
-    fn numbers(&self, name: &str) -> Read<Vec<f64>> {
+    pub(crate) fn numbers(&self, name: &str) -> Read<Vec<f64>> {
         let number = |item: &Value| match item {
             Value::Number(number) => Ok(*number),
             _ => self.fail(name, "must be a list of numbers"),
@@ -149,7 +149,7 @@ impl<'a> Object<'a> {
         self.list(name)?.iter().map(number).collect()
     }
 
-    fn texts(&self, name: &str) -> Read<Vec<String>> {
+    pub(crate) fn texts(&self, name: &str) -> Read<Vec<String>> {
         let text = |item: &Value| match item {
             Value::Text(text) => Ok(text.clone()),
             _ => self.fail(name, "must be a list of texts"),
@@ -157,7 +157,7 @@ impl<'a> Object<'a> {
         self.list(name)?.iter().map(text).collect()
     }
 
-    fn figures(&self, name: &str) -> Read<BTreeMap<String, f64>> {
+    pub(crate) fn figures(&self, name: &str) -> Read<BTreeMap<String, f64>> {
         let path = [self.path, name, "."].concat();
         let object = Object::of(self.need(name)?, &path)?;
         // One by one: collecting into a map brings a sort along, which is a lot of code for a handful of names.

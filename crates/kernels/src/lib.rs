@@ -3,7 +3,7 @@
 //! The WebAssembly guests, the trainer and the built-in stand-in all run this same code, so a limit that was
 //! calibrated by one holds for the others. [`baseline`] is the trained document and its validation; [`batch`] the
 //! shapes that go in and come out; [`ewma`], [`mahalanobis`], [`pca_t2q`] and [`range_extension`] the kernels; [`wire`] the packed buffers of
-//! the scorer contract. [`linear`] holds the few matrix operations that the kernels and the trainer share.
+//! the scorer contract. [`life`] estimates remaining life with the predictors of [`forest`]. [`linear`] holds the few matrix operations that the kernels and the trainer share.
 //!
 //! What a kernel must not know: how a baseline is fitted, where rows come from, what an alert is.
 
@@ -14,7 +14,9 @@ mod clock;
 mod document;
 mod drive;
 pub mod ewma;
+pub mod forest;
 mod json;
+pub mod life;
 pub mod linear;
 pub mod mahalanobis;
 pub mod pca_t2q;
@@ -25,6 +27,7 @@ pub mod wire;
 pub use baseline::{Baseline, BaselineError};
 pub use batch::{Answer, Batch, BatchError, Kernel, status};
 pub use ewma::EwmaChart;
+pub use life::RemainingLife;
 pub use mahalanobis::SmoothedMahalanobis;
 pub use pca_t2q::PcaT2Q;
 pub use range_extension::RangeExtension;

@@ -1,6 +1,6 @@
 //! The packed little-endian buffers of the scorer contract (`wasm-modules/wit/scorer.wit`), for guests in Rust.
 
-use crate::batch::{Batch, Kernel};
+use crate::batch::{Answer, Batch, BatchError, Kernel};
 
 /// The batch as it crosses the border.
 #[derive(Clone, Copy, Debug)]
@@ -69,21 +69,31 @@ packed!(u32, 4; i64, 8; f64, 8);
 /// # Errors
 /// The rule that the batch breaks, in words.
 pub fn score_packed<K: Kernel>(kernel: &mut K, batch: &PackedBatch<'_>) -> Result<PackedScored, String> {
+    score_packed_with(batch, |batch| kernel.score(batch))
+}
+
+/// As [`score_packed`], for a kernel that is prepared from another document than a baseline.
+///
+/// # Errors
+/// As [`score_packed`].
+pub fn score_packed_with(
+    batch: &PackedBatch<'_>,
+    score: impl FnOnce(&Batch<'_>) -> Result<Answer, BatchError>,
+) -> Result<PackedScored, String> {
     let device = field("device", batch.device)?;
     let time = field("time", batch.time)?;
     let values = field("values", batch.values)?;
     let state_ends = field("state-ends", batch.state_ends)?;
-    let answer = kernel
-        .score(&Batch {
-            signals: batch.signals as usize,
-            device: &device,
-            time: &time,
-            values: &values,
-            mask: batch.mask,
-            state: batch.state,
-            state_ends: &state_ends,
-        })
-        .map_err(|error| error.to_string())?;
+    let batch = Batch {
+        signals: batch.signals as usize,
+        device: &device,
+        time: &time,
+        values: &values,
+        mask: batch.mask,
+        state: batch.state,
+        state_ends: &state_ends,
+    };
+    let answer = score(&batch).map_err(|error| error.to_string())?;
     Ok(PackedScored {
         scores: f64::pack(&answer.scores),
         status: answer.status,

@@ -57,6 +57,22 @@ pub enum TrainError {
         /// What it must be.
         problem: &'static str,
     },
+    /// An input tells the target at the same moment.
+    #[error("input {input} correlates by {correlation:.2} with the target at the same moment; leave it out")]
+    Leak {
+        /// The input.
+        input: String,
+        /// Its correlation with the target.
+        correlation: f64,
+    },
+    /// A file cannot be read.
+    #[error("{file}: {cause}")]
+    File {
+        /// Which.
+        file: String,
+        /// What is wrong, and what it must be.
+        cause: String,
+    },
     /// The numbers do not allow a fit.
     #[error("the baseline cannot be fitted: {cause}")]
     Numeric {
@@ -68,6 +84,10 @@ pub enum TrainError {
 impl TrainError {
     pub(crate) fn too_few(purpose: &'static str, have: usize, need: usize) -> Self {
         Self::TooFewRows { purpose, have, need, missing: need.saturating_sub(have) }
+    }
+
+    pub(crate) fn file(file: &std::path::Path, cause: impl std::fmt::Display) -> Self {
+        Self::File { file: file.display().to_string(), cause: cause.to_string() }
     }
 
     #[allow(clippy::needless_pass_by_value, reason = "it is what `map_err` hands over")]

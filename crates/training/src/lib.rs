@@ -6,6 +6,10 @@
 //! will score: a limit taken from the fitting rows would alarm several times too often. [`evaluate`] compares a
 //! candidate with the baseline in force and says whether to promote it, and why.
 //!
+//! Beside them stand trained models of the same kind: [`rul`] (remaining life, failure forecast), [`quality`] (the
+//! chance of a bad part) and [`energy`] (the load of the next day), on the learners of [`learners`]; [`registry`] says
+//! where a model came from and tells it to MLflow.
+//!
 //! The same rows give the same document, byte for byte. What this crate must not know: where rows come from,
 //! where documents go, what time it is.
 
@@ -14,14 +18,21 @@ mod choose;
 mod clean;
 mod covariance;
 mod drift;
+pub mod energy;
 mod error;
 mod evaluate;
+mod files;
 mod fit;
 mod gates;
+pub mod learners;
 mod model;
 mod principal;
+pub mod quality;
 mod regimes;
+pub mod registry;
+pub mod report;
 mod rows;
+pub mod rul;
 mod statistics;
 pub mod suites;
 mod windows;

@@ -3,6 +3,7 @@
 mod figure;
 mod ingest;
 mod start;
+mod train;
 mod twins;
 
 use std::cell::OnceCell;
@@ -48,6 +49,7 @@ struct Bench {
 const BENCHES: &[Bench] = &[
     Bench { name: "start", about: "from the handler's start to its first answer", run: start::run },
     Bench { name: "ingest", about: "what a batch costs, and what it costs in Python", run: ingest::run },
+    Bench { name: "train", about: "clusters, mixtures and covariances beside scikit-learn", run: train::run },
     Bench {
         name: "twins",
         about: "the local Digital Twins: patches, reads, imports, queries",

@@ -1,0 +1,175 @@
+//! One tree, grown leaf by leaf on histograms of gradients.
+
+use rayon::prelude::*;
+use twinwright_kernels::forest::Tree;
+
+use super::bins::{ABSENT, BINS, Binned};
+use super::boost::BoostSettings;
+
+/// Sums of a bin: gradient, curvature, rows.
+type Bin = [f64; 3];
+/// Bins of one feature, the absent ones last.
+type Histogram = Vec<Bin>;
+
+/// What grows.
+pub(crate) struct Grower<'a> {
+    pub(crate) binned: &'a Binned,
+    pub(crate) gradient: &'a [f64],
+    pub(crate) curvature: &'a [f64],
+    pub(crate) features: &'a [usize],
+    pub(crate) settings: &'a BoostSettings,
+}
+
+struct Split {
+    gain: f64,
+    feature: usize,
+    bin: usize,
+    missing_left: bool,
+}
+
+/// A leaf that may still split: its node, its rows and what it knows of them.
+struct Leaf {
+    node: usize,
+    rows: std::ops::Range<usize>,
+    histograms: Vec<Histogram>,
+    split: Option<Split>,
+}
+
+impl Grower<'_> {
+    /// Grows a tree on `rows`, which it sorts by leaf; returns the tree and each leaf's node with its rows.
+    pub(crate) fn grow(&self, rows: &mut [u32]) -> (Tree, Vec<(usize, std::ops::Range<usize>)>) {
+        let mut tree = Tree::default();
+        let histograms = self.histograms(rows);
+        let root = self.leaf(&mut tree, 0..rows.len(), histograms);
+        let mut leaves = vec![root];
+        while leaves.len() < self.settings.leaves {
+            let gain = |leaf: &Leaf| leaf.split.as_ref().map_or(0.0, |split| split.gain);
+            let best = (0..leaves.len()).max_by(|&a, &b| gain(&leaves[a]).total_cmp(&gain(&leaves[b])));
+            let Some(at) = best.filter(|&at| gain(&leaves[at]) > 0.0) else { break };
+            let leaf = leaves.swap_remove(at);
+            let Some((left, right)) = self.split(&mut tree, leaf, rows) else { continue };
+            leaves.push(left);
+            leaves.push(right);
+        }
+        let places = leaves.into_iter().map(|leaf| (leaf.node, leaf.rows)).collect();
+        (tree, places)
+    }
+
+    fn leaf(&self, tree: &mut Tree, rows: std::ops::Range<usize>, histograms: Vec<Histogram>) -> Leaf {
+        let mut total = [0.0; 3];
+        for bin in histograms.first().into_iter().flatten() {
+            (0..3).for_each(|at| total[at] += bin[at]);
+        }
+        let node = tree.value.len();
+        tree.feature.push(0);
+        tree.threshold.push(0.0);
+        tree.left.push(0);
+        tree.right.push(0);
+        tree.missing_left.push(0);
+        tree.value.push(-self.settings.learning_rate * total[0] / (total[1] + self.settings.l2));
+        let split = self.best(&histograms, total);
+        Leaf { node, rows, histograms, split }
+    }
+
+    /// The best split over all features.
+    fn best(&self, histograms: &[Histogram], total: Bin) -> Option<Split> {
+        let each: Vec<Option<Split>> = histograms
+            .iter()
+            .zip(self.features)
+            .map(|(histogram, &feature)| self.best_of(histogram, feature, total))
+            .collect();
+        each.into_iter().flatten().max_by(|a, b| a.gain.total_cmp(&b.gain).then(b.feature.cmp(&a.feature)))
+    }
+
+    fn best_of(&self, histogram: &Histogram, feature: usize, total: Bin) -> Option<Split> {
+        let least = self.settings.least_rows as f64;
+        let objective = |bin: &Bin| bin[0] * bin[0] / (bin[1] + self.settings.l2);
+        let whole = objective(&total);
+        let absent = histogram[BINS];
+        let mut best: Option<Split> = None;
+        // With absent values both sides are tried for them.
+        for missing_left in [false, true] {
+            if missing_left && absent[2] == 0.0 {
+                break;
+            }
+            let mut left = if missing_left { absent } else { [0.0; 3] };
+            for bin in 0..self.binned.borders[feature].len() {
+                (0..3).for_each(|at| left[at] += histogram[bin][at]);
+                let right = [total[0] - left[0], total[1] - left[1], total[2] - left[2]];
+                if left[2] < least {
+                    continue;
+                }
+                if right[2] < least {
+                    break;
+                }
+                let gain = objective(&left) + objective(&right) - whole;
+                if gain > self.settings.least_gain && best.as_ref().is_none_or(|best| gain > best.gain) {
+                    best = Some(Split { gain, feature, bin, missing_left });
+                }
+            }
+        }
+        best
+    }
+
+    fn split(&self, tree: &mut Tree, leaf: Leaf, rows: &mut [u32]) -> Option<(Leaf, Leaf)> {
+        let split = leaf.split?;
+        let column = &self.binned.columns[split.feature];
+        let goes_left = |row: u32| {
+            let bin = column[row as usize];
+            if bin == ABSENT { split.missing_left } else { usize::from(bin) <= split.bin }
+        };
+        // Stable, so that sums run over the rows in one fixed order.
+        let members = &mut rows[leaf.rows.clone()];
+        let right: Vec<u32> = members.iter().copied().filter(|row| !goes_left(*row)).collect();
+        let mut count = 0;
+        for at in 0..members.len() {
+            if goes_left(members[at]) {
+                members[count] = members[at];
+                count += 1;
+            }
+        }
+        members[count..].copy_from_slice(&right);
+        let middle = leaf.rows.start + count;
+        let (first, second) = (leaf.rows.start..middle, middle..leaf.rows.end);
+        // The smaller side is counted, the larger one is what remains.
+        let small_left = first.len() <= second.len();
+        let small = self.histograms(&rows[if small_left { first.clone() } else { second.clone() }]);
+        let mut large = leaf.histograms;
+        for (large, small) in large.iter_mut().zip(&small) {
+            for (large, small) in large.iter_mut().zip(small) {
+                (0..3).for_each(|at| large[at] -= small[at]);
+            }
+        }
+        let (left, right) = if small_left { (small, large) } else { (large, small) };
+        let left = self.leaf(tree, first, left);
+        let right = self.leaf(tree, second, right);
+        let node = leaf.node;
+        tree.feature[node] = split.feature as u16;
+        tree.threshold[node] = self.binned.borders[split.feature][split.bin];
+        tree.left[node] = left.node as u16;
+        tree.right[node] = right.node as u16;
+        tree.missing_left[node] = u8::from(split.missing_left);
+        Some((left, right))
+    }
+
+    /// Sums by bin; each feature on its own, so the number of threads changes no bit.
+    fn histograms(&self, rows: &[u32]) -> Vec<Histogram> {
+        let of = |feature: &usize| {
+            let column = &self.binned.columns[*feature];
+            let mut histogram = vec![[0.0; 3]; BINS + 1];
+            for &row in rows {
+                let row = row as usize;
+                let bin = &mut histogram[usize::from(column[row])];
+                bin[0] += self.gradient[row];
+                bin[1] += self.curvature[row];
+                bin[2] += 1.0;
+            }
+            histogram
+        };
+        if rows.len() * self.features.len() < 20_000 {
+            self.features.iter().map(of).collect()
+        } else {
+            self.features.par_iter().map(of).collect()
+        }
+    }
+}
