@@ -4,8 +4,10 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
+mod history;
 mod twins;
 
+pub use history::{Format, HistoryCommand, HistoryTarget, ImportOptions, ReplayInto, Span};
 pub use twins::{
     ComponentCommand, ModelCommand, RelationshipCommand, RouteCommand, TwinsCommand, TwinsTarget,
 };
@@ -56,6 +58,12 @@ pub enum Command {
         /// What to do.
         #[command(subcommand)]
         command: AlertsCommand,
+    },
+    /// Stored history: ask, chart, prove, export, import, replay, erase.
+    History {
+        /// What to do.
+        #[command(subcommand)]
+        command: HistoryCommand,
     },
     /// Fit a baseline on a CSV file or on stored history.
     Train(TrainOptions),

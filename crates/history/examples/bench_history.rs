@@ -28,7 +28,16 @@ const DAY: Micros = 86_400 * SECOND;
 const PARTITIONS: u32 = 4;
 const BATCH: usize = 1_000;
 const SIGNALS: [&str; 10] = [
-    "temperature", "vibration", "pressure", "speed", "load", "motorTemperature", "current", "voltage", "flow", "torque",
+    "temperature",
+    "vibration",
+    "pressure",
+    "speed",
+    "load",
+    "motorTemperature",
+    "current",
+    "voltage",
+    "flow",
+    "torque",
 ];
 const HUB: &str = "plant";
 
@@ -178,7 +187,13 @@ fn forget(folder: &Path) {
             } else {
                 let target = format!("of={}", path.display());
                 let _best_effort = Command::new("dd")
-                    .args([target.as_str(), "oflag=nocache", "conv=notrunc,fdatasync", "count=0", "status=none"])
+                    .args([
+                        target.as_str(),
+                        "oflag=nocache",
+                        "conv=notrunc,fdatasync",
+                        "count=0",
+                        "status=none",
+                    ])
                     .status();
             }
         }
@@ -199,7 +214,8 @@ async fn measure(folder: &Path, days: i64, devices: u32) -> Outcome<()> {
     let values: u64 = manifest.days.iter().map(|day| day.values).sum();
     let bytes: u64 = manifest.days.iter().flat_map(|day| &day.files).map(|file| file.bytes).sum();
     let rolled = manifest.days.iter().filter_map(|day| day.roll_ups.as_ref());
-    let rolled: u64 = rolled.flat_map(|rolled| rolled.minute.iter().chain(&rolled.hour)).map(|file| file.bytes).sum();
+    let rolled: u64 =
+        rolled.flat_map(|rolled| rolled.minute.iter().chain(&rolled.hour)).map(|file| file.bytes).sum();
     let mut warm = Vec::new();
     for _ in 0..41 {
         let clock = Instant::now();
@@ -221,8 +237,13 @@ async fn measure(folder: &Path, days: i64, devices: u32) -> Outcome<()> {
     }
     let mut fleet = Vec::new();
     for signals in [Some(BTreeSet::from([SIGNALS[0].to_owned()])), None] {
-        let query =
-            SummaryQuery { devices: None, signals, from: START, to: START + days * DAY, interval: 3_600 * SECOND };
+        let query = SummaryQuery {
+            devices: None,
+            signals,
+            from: START,
+            to: START + days * DAY,
+            interval: 3_600 * SECOND,
+        };
         let mut times = Vec::new();
         for _ in 0..5 {
             let clock = Instant::now();

@@ -220,7 +220,11 @@ impl Compactor {
             }
             report.damaged = damaged.into_iter().map(|damage| damage.0).collect();
             for damage in &report.damaged {
-                tracing::error!(path = damage.path, cause = damage.cause, "a segment cannot be read and stays as it is");
+                tracing::error!(
+                    path = damage.path,
+                    cause = damage.cause,
+                    "a segment cannot be read and stays as it is"
+                );
             }
             report.deleted_files = deleted.len();
             if options.delta {

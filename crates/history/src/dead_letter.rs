@@ -106,10 +106,11 @@ impl DeadLetters {
     ) -> Result<(), StoreError> {
         if !letters.is_empty() {
             let stem = batch.path.strip_suffix(".jsonl").unwrap_or(&batch.path);
-            let (stem, number) = match stem.rsplit_once("_e").map(|(stem, digits)| (stem, digits.parse::<u32>())) {
-                Some((stem, Ok(number))) => (stem, number + 1),
-                _ => (stem, 1),
-            };
+            let (stem, number) =
+                match stem.rsplit_once("_e").map(|(stem, digits)| (stem, digits.parse::<u32>())) {
+                    Some((stem, Ok(number))) => (stem, number + 1),
+                    _ => (stem, 1),
+                };
             self.store.create(&format!("{stem}_e{number}.jsonl"), lines(letters)?).await?;
         }
         self.store.delete(&batch.path).await

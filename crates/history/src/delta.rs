@@ -216,9 +216,7 @@ fn stats(file: &FileEntry) -> String {
 }
 
 fn schema(manifest: &Manifest) -> String {
-    let field = |name: &str, kind: &str, nullable: bool| {
-        json!({ "name": name, "type": kind, "nullable": nullable, "metadata": {} })
-    };
+    let field = |name: &str, kind: &str, nullable: bool| json!({ "name": name, "type": kind, "nullable": nullable, "metadata": {} });
     let mut fields = vec![
         field("device_id", "string", true),
         field("ts", "timestamp", true),
@@ -256,7 +254,11 @@ mod tests {
     async fn lines(store: &Store, version: u64) -> Vec<Value> {
         let path = format!("history/v=1/hub=plant/_delta_log/{version:020}.json");
         let bytes = store.read(&path).await.unwrap().unwrap();
-        bytes.split(|&b| b == b'\n').filter(|l| !l.is_empty()).map(|l| serde_json::from_slice(l).unwrap()).collect()
+        bytes
+            .split(|&b| b == b'\n')
+            .filter(|l| !l.is_empty())
+            .map(|l| serde_json::from_slice(l).unwrap())
+            .collect()
     }
 
     #[tokio::test]

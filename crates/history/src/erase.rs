@@ -69,7 +69,8 @@ impl Erasures {
         let documents = documents(store, hub);
         let mut broken = None;
         let decide = |latest: Option<(u64, &Bytes)>| {
-            let parsed = latest.map_or_else(|| Ok(Self::default()), |(_, bytes)| serde_json::from_slice(bytes));
+            let parsed =
+                latest.map_or_else(|| Ok(Self::default()), |(_, bytes)| serde_json::from_slice(bytes));
             let mut erasures: Self = match parsed {
                 Ok(erasures) => erasures,
                 Err(error) => {
@@ -138,7 +139,10 @@ pub async fn erase(
         .visit(&query, |rows| {
             for row in (0..rows.len()).filter(|&row| rows.enqueued()[row] < before) {
                 let number = rows.sequences()[row];
-                numbers.entry(rows.source(row)).or_default().insert(SequenceRange { first: number, last: number });
+                numbers
+                    .entry(rows.source(row))
+                    .or_default()
+                    .insert(SequenceRange { first: number, last: number });
                 report.rows += 1;
             }
             ControlFlow::Continue(())
@@ -153,7 +157,8 @@ pub async fn erase(
         let all = letters.read(&batch.path).await?;
         for letter in all.iter().filter(|letter| theirs(letter)) {
             let number = SequenceRange { first: letter.sequence, last: letter.sequence };
-            let ours = epochs.covered.iter().filter(|covered| covered.source.partition == letter.partition);
+            let mut ours =
+                epochs.covered.iter().filter(|covered| covered.source.partition == letter.partition);
             let source = ours.rfind(|covered| covered.since <= letter.enqueued).map(|covered| covered.source);
             let source = source.unwrap_or(Source { partition: letter.partition, epoch: 0 });
             numbers.entry(source).or_default().insert(number);
@@ -255,7 +260,10 @@ pub(crate) async fn keep_numbers(
 }
 
 /// Numbers whose rows were erased, or went with their day.
-pub(crate) async fn erased_numbers(store: &Store, hub: &str) -> Result<BTreeMap<Source, Coverage>, StoreError> {
+pub(crate) async fn erased_numbers(
+    store: &Store,
+    hub: &str,
+) -> Result<BTreeMap<Source, Coverage>, StoreError> {
     let mut ranges = BTreeMap::new();
     let mut entries = store.entries(&hub_folder("erased", hub), None)?;
     while let Some(entry) = entries.next().await {

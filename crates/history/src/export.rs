@@ -104,7 +104,9 @@ fn not_written(error: &std::io::Error) -> StoreError {
 fn present(registry: &Registry, query: &RowQuery) -> Vec<bool> {
     let all = query.columns.is_none();
     let wanted = |name: &Arc<str>| query.columns.as_ref().is_none_or(|columns| columns.contains(&**name));
-    std::iter::repeat_n(all, TEXTS).chain(registry.columns().iter().map(|column| wanted(&column.name))).collect()
+    std::iter::repeat_n(all, TEXTS)
+        .chain(registry.columns().iter().map(|column| wanted(&column.name)))
+        .collect()
 }
 
 fn csv(rows: &Rows, query: &RowQuery, started: &mut bool, out: &mut impl Write) -> Result<(), StoreError> {
@@ -135,7 +137,8 @@ fn csv(rows: &Rows, query: &RowQuery, started: &mut bool, out: &mut impl Write) 
             text.push(',');
             match column.kind {
                 Kind::Signal => {
-                    let value = rows.signal(&column.name).map(|values| values[row]).filter(|value| !value.is_nan());
+                    let value =
+                        rows.signal(&column.name).map(|values| values[row]).filter(|value| !value.is_nan());
                     if let Some(value) = value {
                         text.push_str(&value.to_string());
                     }
@@ -183,7 +186,11 @@ fn json_lines(rows: &Rows, query: &RowQuery, out: &mut impl Write) -> Result<(),
         object.insert("seq".into(), rows.sequences()[row].into());
         for (_, column) in rows.registry.columns().iter().enumerate().filter(|(at, _)| present[at + TEXTS]) {
             let value = match column.kind {
-                Kind::Signal => rows.signal(&column.name).map(|values| values[row]).filter(|v| !v.is_nan()).map(|v| json!(v)),
+                Kind::Signal => rows
+                    .signal(&column.name)
+                    .map(|values| values[row])
+                    .filter(|v| !v.is_nan())
+                    .map(|v| json!(v)),
                 Kind::State => rows.state(&column.name, row).map(Value::from),
             };
             if let Some(value) = value {

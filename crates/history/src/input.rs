@@ -56,8 +56,10 @@ impl Head {
         let text = |key: &str| {
             footer.value(&format!("twinwright.{key}")).ok_or_else(|| format!("it has no twinwright.{key}"))
         };
-        let number = |key: &str| text(key)?.parse::<i64>().map_err(|error| format!("twinwright.{key}: {error}"));
-        let small = |key: &str| text(key)?.parse::<u32>().map_err(|error| format!("twinwright.{key}: {error}"));
+        let number =
+            |key: &str| text(key)?.parse::<i64>().map_err(|error| format!("twinwright.{key}: {error}"));
+        let small =
+            |key: &str| text(key)?.parse::<u32>().map_err(|error| format!("twinwright.{key}: {error}"));
         Ok(Self {
             source: Source { partition: small("partition")?, epoch: small("epoch")? },
             first: number("first")?,

@@ -15,11 +15,18 @@
 //! | [`dead_letter`] | events that could not be read, with the reason and the whole body |
 //! | [`snapshot`] | state of a partition, named by its last sequence number |
 //! | [`scores`] | scores of a segment's rows |
+//! | [`manifest`] | which files are the history, and which sequence numbers are in them |
+//! | [`compact`] | segments become sorted days with roll-ups |
+//! | [`reader`] | rows and summaries of everything, the same whatever compaction does |
+//! | [`delta`] | the Delta Lake table over the same files |
+//! | [`verify`] | proof that every sequence number is there once |
+//! | [`erase`] | a device's data go |
+//! | [`import`], [`export`] | CSV, JSON Lines, Parquet, the cold store of Time Series Insights |
 
-#[cfg(any(test, feature = "conformance"))]
-pub mod conformance;
 mod column_chunk;
 pub mod compact;
+#[cfg(any(test, feature = "conformance"))]
+pub mod conformance;
 mod coverage;
 pub mod dead_letter;
 pub mod delta;
@@ -33,11 +40,11 @@ mod input;
 pub mod manifest;
 pub mod names;
 pub mod numbered;
-pub mod quality;
 mod numbers;
 mod output;
 mod parquet_file;
 mod parquet_store;
+pub mod quality;
 pub mod reader;
 mod registry;
 mod rows;
@@ -47,9 +54,9 @@ pub mod segments;
 pub mod snapshot;
 pub mod store;
 mod table;
-pub mod verify;
 #[cfg(test)]
 mod testing;
+pub mod verify;
 
 pub use error::StoreError;
 pub use registry::ColumnName;

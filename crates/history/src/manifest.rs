@@ -270,7 +270,9 @@ impl Manifests {
     /// # Errors
     /// [`StoreError::Newer`] where a later version wrote it, [`StoreError::Corrupt`] where nobody did.
     pub async fn latest(&self) -> Result<Arc<Manifest>, StoreError> {
-        let Some(number) = self.documents.highest_number().await? else { return Ok(Arc::new(Manifest::empty())) };
+        let Some(number) = self.documents.highest_number().await? else {
+            return Ok(Arc::new(Manifest::empty()));
+        };
         let known = self.latest.lock().unwrap_or_else(PoisonError::into_inner).clone();
         if let Some(known) = known.filter(|known| known.number == number) {
             return Ok(known);

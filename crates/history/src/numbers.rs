@@ -118,7 +118,8 @@ pub(crate) fn decode(bytes: Bytes, ranges: &mut BTreeMap<Source, Coverage>) -> R
         for row in reader.get_row_iter(None).map_err(|error| error.to_string())? {
             let row = row.map_err(|error| error.to_string())?;
             let number = |at: usize| row.get_long(at).map_err(|error| error.to_string());
-            let small = |at: usize| number(at).and_then(|n| u32::try_from(n).map_err(|error| error.to_string()));
+            let small =
+                |at: usize| number(at).and_then(|n| u32::try_from(n).map_err(|error| error.to_string()));
             let source = Source { partition: small(0)?, epoch: small(1)? };
             let range = SequenceRange { first: number(2)?, last: number(3)? };
             ranges.entry(source).or_default().insert(range);

@@ -82,14 +82,16 @@ impl Footer {
             let options = ArrowReaderOptions::new()
                 .with_skip_arrow_metadata(true)
                 .with_page_index_policy(PageIndexPolicy::Optional);
-            let plain = ArrowReaderMetadata::load(parts, options.clone()).map_err(|error| error.to_string())?;
+            let plain =
+                ArrowReaderMetadata::load(parts, options.clone()).map_err(|error| error.to_string())?;
             let text = DataType::Dictionary(Box::new(DataType::Int32), Box::new(DataType::Utf8));
             let fields = plain.schema().fields().iter().map(|field| match field.data_type() {
                 DataType::Utf8 => Field::new(field.name(), text.clone(), field.is_nullable()),
                 _ => Field::clone(field),
             });
             let schema = Arc::new(Schema::new(fields.collect::<Vec<_>>()));
-            let arrow = ArrowReaderMetadata::try_new(Arc::clone(plain.metadata()), options.with_schema(schema));
+            let arrow =
+                ArrowReaderMetadata::try_new(Arc::clone(plain.metadata()), options.with_schema(schema));
             Ok(Self { arrow: arrow.map_err(|error| error.to_string())? })
         })
     }
@@ -106,7 +108,12 @@ impl Footer {
 
     /// Place of a column.
     pub(crate) fn column(&self, name: &str) -> Option<usize> {
-        self.parquet().file_metadata().schema_descr().columns().iter().position(|column| column.name() == name)
+        self.parquet()
+            .file_metadata()
+            .schema_descr()
+            .columns()
+            .iter()
+            .position(|column| column.name() == name)
     }
 
     pub(crate) fn projection(&self, columns: &[usize]) -> ProjectionMask {
@@ -157,10 +164,9 @@ impl Footer {
         selected: Option<Vec<Range<usize>>>,
     ) -> Result<ParquetRecordBatchReader, String> {
         guard(|| {
-            let mut builder =
-                ParquetRecordBatchReaderBuilder::new_with_metadata(parts, self.arrow.clone()).with_batch_size(BATCH);
-            let total: i64 =
-                row_groups.iter().map(|&group| self.parquet().row_group(group).num_rows()).sum();
+            let mut builder = ParquetRecordBatchReaderBuilder::new_with_metadata(parts, self.arrow.clone())
+                .with_batch_size(BATCH);
+            let total: i64 = row_groups.iter().map(|&group| self.parquet().row_group(group).num_rows()).sum();
             builder = builder.with_row_groups(row_groups);
             if let Some(columns) = columns {
                 builder = builder.with_projection(self.projection(columns));

@@ -51,7 +51,12 @@ pub(crate) async fn fetch(
 }
 
 /// What was fetched, if it is all that was asked for.
-pub(crate) fn parts(path: &str, size: u64, ranges: &[Range<u64>], fetched: Vec<Bytes>) -> Result<Parts, StoreError> {
+pub(crate) fn parts(
+    path: &str,
+    size: u64,
+    ranges: &[Range<u64>],
+    fetched: Vec<Bytes>,
+) -> Result<Parts, StoreError> {
     if fetched.iter().zip(ranges).any(|(bytes, range)| bytes.len() as u64 != range.end - range.start) {
         return Err(StoreError::corrupt(path, "it is shorter than the manifest says"));
     }
@@ -59,7 +64,11 @@ pub(crate) fn parts(path: &str, size: u64, ranges: &[Range<u64>], fetched: Vec<B
 }
 
 /// Ranges in order, near ones as one.
-pub(crate) fn join(mut ranges: Vec<Range<u64>>, path: &str, size: u64) -> Result<Vec<Range<u64>>, StoreError> {
+pub(crate) fn join(
+    mut ranges: Vec<Range<u64>>,
+    path: &str,
+    size: u64,
+) -> Result<Vec<Range<u64>>, StoreError> {
     if ranges.iter().any(|range| range.end > size) {
         return Err(StoreError::corrupt(path, "its footer names bytes behind its end"));
     }

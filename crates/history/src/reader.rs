@@ -5,12 +5,14 @@
 //!
 //! | Module | What it does |
 //! |---|---|
+//! | `contents` | what there is, by day |
 //! | `cache` | footers in memory; whole files of the warm days in a local folder |
 //! | `prune` | row groups and pages that may have what is asked for |
 //! | `engine` | rows, sorted, in bounded memory |
 //! | `series` | summaries by interval, from roll-ups where they are exact |
 
 mod cache;
+mod contents;
 mod engine;
 mod prune;
 mod series;
@@ -35,7 +37,8 @@ use crate::store::Store;
 use crate::table::Rows;
 
 pub use cache::{WarmCache, WarmReport};
-pub use series::{Bucket, Series, SeriesQuery, SummaryQuery, Summaries};
+pub use contents::Contents;
+pub use series::{Bucket, Series, SeriesQuery, Summaries, SummaryQuery};
 
 /// How often a read begins again when files go away under it.
 const TRIES: usize = 8;
@@ -183,7 +186,8 @@ impl History {
         entry: &crate::manifest::DayEntry,
         mut visitor: impl FnMut(&Rows),
     ) -> Result<(), StoreError> {
-        let manifest = Manifest { days: vec![entry.clone()], ..Manifest::clone(&*self.manifests.latest().await?) };
+        let manifest =
+            Manifest { days: vec![entry.clone()], ..Manifest::clone(&*self.manifests.latest().await?) };
         let snapshot =
             Snapshot { manifest: Arc::new(manifest), erasures: Arc::default(), segments: Vec::new() };
         let mut engine = self.engine(snapshot);
@@ -214,7 +218,11 @@ impl History {
     ///
     /// # Errors
     /// [`StoreError::Invalid`] above `most` rows.
-    pub async fn read(&self, query: &RowQuery, most: usize) -> Result<(Vec<Rows>, HistoryReport), StoreError> {
+    pub async fn read(
+        &self,
+        query: &RowQuery,
+        most: usize,
+    ) -> Result<(Vec<Rows>, HistoryReport), StoreError> {
         let mut tries = 0;
         loop {
             tries += 1;
@@ -231,7 +239,8 @@ impl History {
                     )));
                 }
                 Ok(report) => return Ok((all, report)),
-                Err(StoreError::Unavailable { cause, .. }) if tries < TRIES && cause.starts_with(engine::GONE) => {}
+                Err(StoreError::Unavailable { cause, .. })
+                    if tries < TRIES && cause.starts_with(engine::GONE) => {}
                 Err(error) => return Err(error),
             }
         }

@@ -184,7 +184,9 @@ async fn dead_letters(
     let mut found = Vec::new();
     for batch in letters.list(None).await? {
         match letters.read(&batch.path).await {
-            Ok(batch) => found.extend(batch.iter().map(|letter| (letter.partition, letter.sequence, letter.enqueued))),
+            Ok(batch) => {
+                found.extend(batch.iter().map(|letter| (letter.partition, letter.sequence, letter.enqueued)))
+            }
             Err(StoreError::Corrupt { path, .. }) => damaged.push(path),
             Err(error) => return Err(error),
         }
@@ -250,7 +252,8 @@ mod tests {
         let source = Source { partition: 0, epoch: 0 };
         let check = async |known: &KnownGaps| verify(&store, "plant", known).await.unwrap();
         let before = check(&KnownGaps::default()).await;
-        let options = CompactOptions { keep_for_replay: false, ..CompactOptions::new(START + 90 * 86_400_000_000) };
+        let options =
+            CompactOptions { keep_for_replay: false, ..CompactOptions::new(START + 90 * 86_400_000_000) };
         Compactor::new(store.clone(), "plant").run(&options).await.unwrap();
         let after = check(&KnownGaps::default()).await;
         assert_eq!(before, after);

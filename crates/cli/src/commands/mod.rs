@@ -3,6 +3,7 @@
 mod alerts;
 mod csv;
 mod doctor;
+mod history;
 mod hub;
 mod local;
 mod replay;
@@ -11,6 +12,7 @@ mod twins;
 
 pub use alerts::alerts;
 pub use doctor::doctor;
+pub use history::{history, history_span, history_speed, history_time};
 pub use hub::hub;
 pub use local::{simulate, up};
 pub use replay::replay;

@@ -10,8 +10,8 @@ use super::day::is_over;
 use super::{CompactOptions, Compactor, DamagedPath, Listed};
 use crate::StoreError;
 use crate::coverage::Coverage;
-use crate::input::{Head, Layouts};
 use crate::erase::Erasures;
+use crate::input::{Head, Layouts};
 use crate::manifest::{Damaged, DayKey, FileEntry, Manifest, covers_name};
 use crate::names::SegmentName;
 use crate::parquet_file::{Footer, Parts, guard};
@@ -68,7 +68,8 @@ impl Plan {
     ) -> Result<Self, StoreError> {
         // Each run tries once more what the last one could not read; if it still cannot, one look is enough.
         let suspects: BTreeSet<&str> = parent.damaged.iter().map(|damage| damage.path.as_str()).collect();
-        let is_damaged = |damaged: &BTreeSet<DamagedPath>, path: &str| damaged.iter().any(|known| known.0.path == path);
+        let is_damaged =
+            |damaged: &BTreeSet<DamagedPath>, path: &str| damaged.iter().any(|known| known.0.path == path);
         let candidates: Vec<&Listed> = listed
             .iter()
             .filter(|listed| listed.name.first_enqueued.saturating_add(options.min_age) <= options.now)
@@ -83,7 +84,9 @@ impl Plan {
             let name = &listed.name;
             let mut keep = None;
             let days = match one_day(name) {
-                Some(day) if !overlapping[at] && (suspects.is_empty() || !suspects.contains(&*name.path())) => {
+                Some(day)
+                    if !overlapping[at] && (suspects.is_empty() || !suspects.contains(&*name.path())) =>
+                {
                     BTreeSet::from([day])
                 }
                 _ => match inspect(compactor, name, &mut layouts, registry).await? {
@@ -175,7 +178,9 @@ fn overlapping(candidates: &[&Listed], parent: &Manifest) -> Vec<bool> {
     let range = |listed: &Listed| SequenceRange { first: listed.name.first, last: listed.name.last };
     let mut overlap: Vec<bool> = candidates
         .iter()
-        .map(|listed| known.get(&listed.name.partition).is_some_and(|coverage| coverage.touches(range(listed))))
+        .map(|listed| {
+            known.get(&listed.name.partition).is_some_and(|coverage| coverage.touches(range(listed)))
+        })
         .collect();
     let mut order: Vec<usize> = (0..candidates.len()).collect();
     order.sort_by_key(|&at| (candidates[at].name.partition, candidates[at].name.first));

@@ -69,7 +69,8 @@ pub(super) fn next(parent: &Manifest, facts: &Facts<'_>, options: &CompactOption
 fn settle(next: &mut Manifest, covered: Vec<Covered>, options: &CompactOptions) {
     let due = next.settling.as_ref().is_none_or(|settling| {
         settling.at.saturating_add(options.grace) <= options.now
-            && (settling.covered != covered || next.settled.as_ref().map(|s| &s.covered) != Some(&settling.covered))
+            && (settling.covered != covered
+                || next.settled.as_ref().map(|s| &s.covered) != Some(&settling.covered))
     });
     if due {
         next.settled = next.settling.take();
@@ -92,7 +93,8 @@ fn cover(parent: &Manifest, plan: &Plan, days: &[(DayKey, DayResult)]) -> Vec<Co
         let inputs = plan.days.get(key).into_iter().flatten();
         for (&input, head) in inputs.zip(&day.heads) {
             let name = &plan.inputs[input].name;
-            let (since, until) = (name.first_enqueued.min(head.first_enqueued), head.last_enqueued.max(head.first_enqueued));
+            let (since, until) =
+                (name.first_enqueued.min(head.first_enqueued), head.last_enqueued.max(head.first_enqueued));
             let entry = covered.entry(head.source).or_insert((since, until, Coverage::default()));
             entry.0 = entry.0.min(since);
             entry.1 = entry.1.max(until);

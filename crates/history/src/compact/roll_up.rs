@@ -256,8 +256,12 @@ mod tests {
         let mut builder = RollUpBuilder::new(vec![(3, "speed".into())]);
         let mut ready = Ready::default();
         let second = SECOND;
-        builder.add(&table(vec![0, 0, 0], vec![0, second, 70 * second], vec![5.0, f64::NAN, 1.0]), &mut ready);
-        builder.add(&table(vec![0, 0, 1], vec![80 * second, 4_000 * second, 0], vec![3.0, 7.0, 9.0]), &mut ready);
+        builder
+            .add(&table(vec![0, 0, 0], vec![0, second, 70 * second], vec![5.0, f64::NAN, 1.0]), &mut ready);
+        builder.add(
+            &table(vec![0, 0, 1], vec![80 * second, 4_000 * second, 0], vec![3.0, 7.0, 9.0]),
+            &mut ready,
+        );
         builder.flush(&mut ready);
         assert_eq!(ready.minute.device, [0, 0, 0, 1]);
         assert_eq!(ready.minute.time, [0, MINUTE, 66 * MINUTE, 0]);

@@ -49,7 +49,8 @@ impl Sorter {
 
     /// Takes rows that have names of their own.
     pub(crate) fn take(&mut self, rows: &Table, names: &Names) {
-        let devices: Vec<u32> = rows.device.iter().map(|&code| self.names.devices.number(names.devices.get(code))).collect();
+        let devices: Vec<u32> =
+            rows.device.iter().map(|&code| self.names.devices.number(names.devices.get(code))).collect();
         let sources: Vec<u16> = names.sources.iter().map(|&source| self.names.source(source)).collect();
         let start = self.table.rows();
         self.table.device.extend(devices);
@@ -258,7 +259,10 @@ mod tests {
                 let state = if code == u32::MAX { "-" } else { sorted.names.texts[TEXTS + 1].get(code) };
                 let device = sorted.names.devices.get(piece.device[row]);
                 let source = sorted.names.sources[usize::from(piece.source[row])].partition;
-                rows.push(format!("{device} {:09} {source} {} {value} {state}", piece.time[row], piece.sequence[row]));
+                rows.push(format!(
+                    "{device} {:09} {source} {} {value} {state}",
+                    piece.time[row], piece.sequence[row]
+                ));
             }
         }
         rows

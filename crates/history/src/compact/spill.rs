@@ -77,13 +77,20 @@ impl Drop for Run {
 
 impl Run {
     /// Writes the rows in this order.
-    pub(super) fn write(folder: &Path, table: &Table, order: &[u32], names: &Names) -> Result<Self, StoreError> {
+    pub(super) fn write(
+        folder: &Path,
+        table: &Table,
+        order: &[u32],
+        names: &Names,
+    ) -> Result<Self, StoreError> {
         let number = NUMBER.fetch_add(1, Ordering::Relaxed);
         let path = folder.join(format!("run-{}-{number}", std::process::id()));
         let failed = |error: std::io::Error| spill_error(&path, &error);
         let file = File::options().read(true).write(true).create_new(true).open(&path).map_err(failed)?;
         let mut out = Out { file: BufWriter::with_capacity(1 << 18, file), at: 0 };
-        let pick = |out: &mut Out, values: &[i64]| out.write(order.iter().map(|&row| values[row as usize].to_le_bytes()));
+        let pick = |out: &mut Out, values: &[i64]| {
+            out.write(order.iter().map(|&row| values[row as usize].to_le_bytes()))
+        };
         let written = (|| {
             let fixed = [
                 out.write(order.iter().map(|&row| table.device[row as usize].to_le_bytes()))?,
@@ -95,9 +102,9 @@ impl Run {
             let mut columns = Vec::with_capacity(table.columns.len());
             for values in &table.columns {
                 columns.push(match values {
-                    Values::Doubles(values) if !values.is_empty() => {
-                        Column::Doubles(out.write(order.iter().map(|&row| values[row as usize].to_le_bytes()))?)
-                    }
+                    Values::Doubles(values) if !values.is_empty() => Column::Doubles(
+                        out.write(order.iter().map(|&row| values[row as usize].to_le_bytes()))?,
+                    ),
                     Values::Codes(codes) if !codes.is_empty() => {
                         Column::Codes(out.write(order.iter().map(|&row| codes[row as usize].to_le_bytes()))?)
                     }
@@ -119,7 +126,15 @@ impl Run {
             }
         });
         debug_assert!(names.devices.len() > 0 || order.is_empty());
-        Ok(Self { file, path: path.clone(), rows: order.len(), next: 0, fixed, columns, keys: keys.collect() })
+        Ok(Self {
+            file,
+            path: path.clone(),
+            rows: order.len(),
+            next: 0,
+            fixed,
+            columns,
+            keys: keys.collect(),
+        })
     }
 
     pub(super) fn rows(&self) -> usize {
@@ -162,7 +177,8 @@ impl Run {
         let (from, start) = (self.next, piece.rows());
         let mut buffer = Vec::new();
         self.words4(self.fixed[0], from, bound, &mut buffer, &mut piece.device).map_err(failed)?;
-        self.words8(self.fixed[1], from, bound, &mut buffer, &mut piece.time, i64::from_le_bytes).map_err(failed)?;
+        self.words8(self.fixed[1], from, bound, &mut buffer, &mut piece.time, i64::from_le_bytes)
+            .map_err(failed)?;
         self.words8(self.fixed[3], from, bound, &mut buffer, &mut piece.sequence, i64::from_le_bytes)
             .map_err(failed)?;
         self.read(self.fixed[4] + 2 * from as u64, 2 * (bound - from), &mut buffer).map_err(failed)?;
@@ -182,7 +198,8 @@ impl Run {
         piece.source.truncate(end);
         let to = from + (end - start);
         self.next = to;
-        self.words8(self.fixed[2], from, to, &mut buffer, &mut piece.enqueued, i64::from_le_bytes).map_err(failed)?;
+        self.words8(self.fixed[2], from, to, &mut buffer, &mut piece.enqueued, i64::from_le_bytes)
+            .map_err(failed)?;
         for (at, column) in self.columns.clone().into_iter().enumerate() {
             match column {
                 Column::Absent => {}
@@ -261,7 +278,9 @@ pub(super) fn spill_error(path: &Path, error: &std::io::Error) -> StoreError {
     let path = path.display().to_string();
     let cause = format!("rows that do not fit into memory go there while a day is compacted: {error}");
     match error.kind() {
-        std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded => StoreError::Full { path, cause },
+        std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded => {
+            StoreError::Full { path, cause }
+        }
         std::io::ErrorKind::PermissionDenied => StoreError::Denied { path, cause },
         _ => StoreError::Unavailable { path, cause },
     }

@@ -52,7 +52,8 @@ pub(super) async fn expired(
                 }
             })
             .await?;
-        let numbers = numbers.into_iter().map(|(source, numbers)| (source, numbers.into_coverage())).collect();
+        let numbers =
+            numbers.into_iter().map(|(source, numbers)| (source, numbers.into_coverage())).collect();
         keep_numbers(&compactor.store, &compactor.hub, &format!("{key:?}"), &numbers).await?;
     }
     let first_kept = crate::names::day_folder("scores", &compactor.hub, limit);
@@ -99,9 +100,11 @@ pub(super) async fn sweep(
                         && name.first_enqueued <= covered.until
                 });
                 let epoch = epoch.map(|covered| covered.source.epoch).next().unwrap_or(u32::MAX);
-                let replayed = saved.get(&name.partition).copied().flatten().is_none_or(
-                    |(saved_epoch, last)| (epoch, name.last) > (saved_epoch, last),
-                );
+                let replayed = saved
+                    .get(&name.partition)
+                    .copied()
+                    .flatten()
+                    .is_none_or(|(saved_epoch, last)| (epoch, name.last) > (saved_epoch, last));
                 if replayed {
                     continue;
                 }

@@ -56,7 +56,8 @@ pub async fn import_csv(
             importer.refuse("it names no device".to_owned());
             continue;
         }
-        let fields = record.iter().enumerate().filter(|(at, field)| *at != time && *at != device && !field.is_empty());
+        let fields =
+            record.iter().enumerate().filter(|(at, field)| *at != time && *at != device && !field.is_empty());
         let cells = fields.map(|(at, field)| {
             let cell = match field.trim().parse::<f64>() {
                 Ok(number) if number.is_finite() => Cell::Number(number),
@@ -117,7 +118,8 @@ fn read_record(file: &mut impl BufRead, record: &mut Vec<String>) -> Result<bool
 }
 
 fn text(field: &mut Vec<u8>) -> Result<String, StoreError> {
-    String::from_utf8(std::mem::take(field)).map_err(|_| StoreError::invalid("the file is not UTF-8: convert it first"))
+    String::from_utf8(std::mem::take(field))
+        .map_err(|_| StoreError::invalid("the file is not UTF-8: convert it first"))
 }
 
 #[cfg(test)]
@@ -139,8 +141,7 @@ mod tests {
             2020-01-01T05:00:00Z,,1,,\r\n\
             1,2\r\n\
             2020-03-01T05:00:00Z,arm-1,-1e3,,";
-        let options =
-            ImportOptions { time: "when".into(), device: "who".into(), typed_names: false };
+        let options = ImportOptions { time: "when".into(), device: "who".into(), typed_names: false };
         let report = import_csv(&log, "a.csv", file.as_bytes(), &options).await.unwrap();
         assert_eq!((report.rows, report.refused, report.segments), (4, 3, 3), "{report:?}");
         assert_eq!(report.reasons[0], (3, "\"yesterday\" is no time".to_owned()));

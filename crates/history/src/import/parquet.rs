@@ -6,8 +6,9 @@ use std::sync::Arc;
 
 use arrow_array::cast::AsArray;
 use arrow_array::types::{
-    Float32Type, Float64Type, Int8Type, Int16Type, Int32Type, Int64Type, TimestampMicrosecondType, TimestampMillisecondType,
-    TimestampNanosecondType, TimestampSecondType, UInt8Type, UInt16Type, UInt32Type, UInt64Type,
+    Float32Type, Float64Type, Int8Type, Int16Type, Int32Type, Int64Type, TimestampMicrosecondType,
+    TimestampMillisecondType, TimestampNanosecondType, TimestampSecondType, UInt8Type, UInt16Type,
+    UInt32Type, UInt64Type,
 };
 use arrow_array::{Array, RecordBatch};
 use arrow_schema::{DataType, TimeUnit};
@@ -48,7 +49,8 @@ pub async fn import_parquet(
     .map_err(corrupt)?;
     let mut importer = Importer::new(log, name);
     loop {
-        let batch = guard(|| reader.next().transpose().map_err(|error| error.to_string())).map_err(corrupt)?;
+        let batch =
+            guard(|| reader.next().transpose().map_err(|error| error.to_string())).map_err(corrupt)?;
         let Some(batch) = batch else { break };
         rows(&batch, name, options, &mut importer).await?;
     }
@@ -181,11 +183,18 @@ mod tests {
         let batch = RecordBatch::try_from_iter_with_nullable([
             (
                 "timestamp",
-                Arc::new(TimestampMillisecondArray::from(vec![Some(1_600_000_000_000), Some(1_600_000_001_000), None]))
-                    as Arc<dyn Array>,
+                Arc::new(TimestampMillisecondArray::from(vec![
+                    Some(1_600_000_000_000),
+                    Some(1_600_000_001_000),
+                    None,
+                ])) as Arc<dyn Array>,
                 true,
             ),
-            ("deviceId_string", Arc::new(StringArray::from(vec![Some("arm"), Some("arm"), Some("arm")])), true),
+            (
+                "deviceId_string",
+                Arc::new(StringArray::from(vec![Some("arm"), Some("arm"), Some("arm")])),
+                true,
+            ),
             ("speed_double", Arc::new(Float64Array::from(vec![Some(5.1), None, None])), true),
             ("speed_long", Arc::new(Int64Array::from(vec![None, Some(5), None])), true),
             ("['a.b']_string", Arc::new(StringArray::from(vec![Some("on"), None, None])), true),
@@ -198,11 +207,8 @@ mod tests {
         let mut writer = ArrowWriter::try_new(File::create(&path).unwrap(), batch.schema(), None).unwrap();
         writer.write(&batch).unwrap();
         writer.close().unwrap();
-        let options = ImportOptions {
-            time: "timestamp".into(),
-            device: "deviceId_string".into(),
-            typed_names: true,
-        };
+        let options =
+            ImportOptions { time: "timestamp".into(), device: "deviceId_string".into(), typed_names: true };
         let log = SegmentLog::new(Store::memory(), "plant");
         for segments in [1, 0] {
             let report = import_parquet(&log, "V=1/PT=Time/a.parquet", &path, &options).await.unwrap();

@@ -48,7 +48,8 @@ impl FooterCache {
         }
         inner.bytes += bytes;
         while inner.bytes > FOOTERS && inner.known.len() > 1 {
-            let oldest = inner.known.iter().min_by_key(|(_, (_, used, _))| *used).map(|(path, _)| path.clone());
+            let oldest =
+                inner.known.iter().min_by_key(|(_, (_, used, _))| *used).map(|(path, _)| path.clone());
             let Some((_, _, bytes)) = oldest.and_then(|path| inner.known.remove(&path)) else { break };
             inner.bytes -= bytes;
         }
@@ -158,7 +159,11 @@ impl WarmCache {
             }
             _ => false,
         };
-        if hit { inner.hits += 1 } else { inner.misses += 1 }
+        if hit {
+            inner.hits += 1
+        } else {
+            inner.misses += 1
+        }
         hit
     }
 

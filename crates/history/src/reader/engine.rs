@@ -88,7 +88,10 @@ impl Engine {
     }
 
     /// Rows of the segments that no file has, by day. They are few where compaction runs.
-    fn load_segments(&mut self, query: &RowQuery) -> Result<BTreeMap<DayKey, Vec<(Table, Arc<Names>)>>, StoreError> {
+    fn load_segments(
+        &mut self,
+        query: &RowQuery,
+    ) -> Result<BTreeMap<DayKey, Vec<(Table, Arc<Names>)>>, StoreError> {
         let mut by_day: BTreeMap<DayKey, Vec<(Table, Arc<Names>)>> = BTreeMap::new();
         for name in self.snapshot.segments.clone() {
             if !name.overlaps(query.from, query.to) {
@@ -109,7 +112,11 @@ impl Engine {
     }
 
     /// The wanted rows of a segment that neither a file nor a segment before has.
-    fn segment(&mut self, name: &SegmentName, query: &RowQuery) -> Result<Option<(Table, Names)>, StoreError> {
+    fn segment(
+        &mut self,
+        name: &SegmentName,
+        query: &RowQuery,
+    ) -> Result<Option<(Table, Names)>, StoreError> {
         let path = name.path();
         let bytes = match self.handle.block_on(self.history.store.read(&path)) {
             Ok(Some(bytes)) => bytes,
@@ -169,7 +176,8 @@ impl Engine {
         let files: Vec<FileEntry> = files.into_iter().filter(|file| wants(file, query)).collect();
         // The files of one generation follow one another in the order of rows.
         let in_order = files.windows(2).all(|pair| {
-            (pair[0].last_device.as_str(), pair[0].max_time) < (pair[1].first_device.as_str(), pair[1].min_time)
+            (pair[0].last_device.as_str(), pair[0].max_time)
+                < (pair[1].first_device.as_str(), pair[1].min_time)
         });
         if segments.is_none_or(Vec::is_empty) && in_order {
             for file in files {
@@ -228,7 +236,8 @@ impl Engine {
             Err(error) => return Err(error),
         };
         self.report.files += 1;
-        let wanted = Wanted { from: query.from, to: query.to, devices: query.devices.as_ref(), signals: None };
+        let wanted =
+            Wanted { from: query.from, to: query.to, devices: query.devices.as_ref(), signals: None };
         for (group, ranges) in prune(&footer, &wanted) {
             match self.group(file, &footer, group, &ranges, query) {
                 Ok((table, names)) if table.rows() > 0 => {
@@ -310,7 +319,11 @@ impl History {
         Ok(footer)
     }
 
-    pub(super) async fn fetch(&self, file: &FileEntry, ranges: Vec<Range<u64>>) -> Result<Option<Parts>, StoreError> {
+    pub(super) async fn fetch(
+        &self,
+        file: &FileEntry,
+        ranges: Vec<Range<u64>>,
+    ) -> Result<Option<Parts>, StoreError> {
         let ranges = crate::parquet_store::join(ranges, &file.path, file.bytes)?;
         let mut fetched = None;
         if let Some(warm) = &self.warm {
@@ -327,7 +340,10 @@ impl History {
 fn wants(file: &FileEntry, query: &RowQuery) -> bool {
     file.overlaps(query.from, query.to)
         && query.devices.as_ref().is_none_or(|devices| {
-            devices.range(file.first_device.clone()..).next().is_some_and(|device| *device <= file.last_device)
+            devices
+                .range(file.first_device.clone()..)
+                .next()
+                .is_some_and(|device| *device <= file.last_device)
         })
 }
 

@@ -37,22 +37,28 @@ pub(super) fn prune(footer: &Footer, wanted: &Wanted<'_>) -> Vec<(usize, Vec<Ran
             }
             let mut ranges = vec![0..rows];
             for (column, set) in &texts {
-                ranges = intersect(&ranges, &pages(metadata, group, *column, rows, |index, page| {
-                    let ColumnIndexMetaData::BYTE_ARRAY(index) = index else { return true };
-                    match (index.min_value(page), index.max_value(page)) {
-                        (Some(low), Some(high)) => any_within(set, low, high),
-                        _ => true,
-                    }
-                }));
+                ranges = intersect(
+                    &ranges,
+                    &pages(metadata, group, *column, rows, |index, page| {
+                        let ColumnIndexMetaData::BYTE_ARRAY(index) = index else { return true };
+                        match (index.min_value(page), index.max_value(page)) {
+                            (Some(low), Some(high)) => any_within(set, low, high),
+                            _ => true,
+                        }
+                    }),
+                );
             }
             if let Some(column) = time {
-                ranges = intersect(&ranges, &pages(metadata, group, column, rows, |index, page| {
-                    let ColumnIndexMetaData::INT64(index) = index else { return true };
-                    match (index.min_value(page), index.max_value(page)) {
-                        (Some(low), Some(high)) => *high >= wanted.from && *low < wanted.to,
-                        _ => true,
-                    }
-                }));
+                ranges = intersect(
+                    &ranges,
+                    &pages(metadata, group, column, rows, |index, page| {
+                        let ColumnIndexMetaData::INT64(index) = index else { return true };
+                        match (index.min_value(page), index.max_value(page)) {
+                            (Some(low), Some(high)) => *high >= wanted.from && *low < wanted.to,
+                            _ => true,
+                        }
+                    }),
+                );
             }
             (!ranges.is_empty()).then_some((group, ranges))
         })

@@ -1,30 +1,29 @@
 //! Summaries by interval. A day's roll-ups answer where they are exact: the interval is a multiple of their grain, no
 //! segment is waiting, and nothing was erased since; its rows answer everything else.
 
+mod fold;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::{ControlFlow, Range};
 use std::sync::Arc;
 
-use arrow_array::cast::AsArray;
-use arrow_array::types::{Float64Type, Int32Type, Int64Type, TimestampMicrosecondType};
-use arrow_array::RecordBatch;
 use futures::StreamExt;
 use twinwright_core::time::Micros;
 
+use self::fold::{Fold, fold_batch, fold_table, push};
 use super::engine::{Engine, gone};
 use super::prune::{Wanted, prune};
 use super::{History, HistoryReport, RowQuery};
 use crate::StoreError;
 use crate::compact::Summary;
 use crate::compact::{HOUR, MINUTE, day_start, floor};
-use crate::manifest::{DayKey, FileEntry};
-use crate::output::ROLL_UP_VALUES;
+use crate::manifest::FileEntry;
 use crate::parquet_file::{Footer, Parts, guard};
 use crate::segment::Kind;
-use crate::table::{Rows, Values};
+use crate::table::Rows;
 
 /// Intervals that one answer may have, as Time Series Insights had it.
-pub const MOST_INTERVALS: i64 = 200_000;
+pub(super) const MOST_INTERVALS: i64 = 200_000;
 /// Buckets of all series of an answer together.
 const MOST_BUCKETS: usize = 20_000_000;
 /// Roll-up files fetched at the same time.
@@ -155,32 +154,6 @@ enum Step {
     RollUp(Micros, Micros, Vec<FileEntry>),
 }
 
-struct Fold {
-    interval: Micros,
-    series: BTreeMap<(Arc<str>, Arc<str>), Vec<Bucket>>,
-    buckets: usize,
-}
-
-impl Fold {
-    fn series(&mut self, device: &Arc<str>, signal: &Arc<str>) -> &mut Vec<Bucket> {
-        self.series.entry((Arc::clone(device), Arc::clone(signal))).or_default()
-    }
-}
-
-/// Adds to the last bucket or opens the next one.
-fn push(series: &mut Vec<Bucket>, bucket: Micros, summary: &Summary) -> usize {
-    match series.last_mut() {
-        Some((open, known)) if *open == bucket => {
-            known.merge(summary);
-            0
-        }
-        _ => {
-            series.push((bucket, *summary));
-            1
-        }
-    }
-}
-
 impl Engine {
     fn summaries(&mut self, query: &SummaryQuery) -> Result<Summaries, StoreError> {
         let mut fold = Fold { interval: query.interval, series: BTreeMap::new(), buckets: 0 };
@@ -217,9 +190,10 @@ impl Engine {
         let erased = self.snapshot.erasures.number != manifest.erasures;
         let is_free = |from: Micros, to: Micros| {
             !self.snapshot.segments.iter().any(|name| name.overlaps(from, to))
-                && !manifest.days.iter().any(|day| {
-                    day.key.stray && day.files.iter().any(|file| file.overlaps(from, to))
-                })
+                && !manifest
+                    .days
+                    .iter()
+                    .any(|day| day.key.stray && day.files.iter().any(|file| file.overlaps(from, to)))
         };
         let mut steps: Vec<Step> = Vec::new();
         let rows = |steps: &mut Vec<Step>, from: Micros, to: Micros| {
@@ -265,11 +239,20 @@ impl Engine {
         let segments = self.snapshot.segments.iter().map(|name| (name.min_time, name.max_time));
         let all = files.chain(segments);
         all.fold((None, None), |(low, high), (min, max)| {
-            (Some(low.map_or(min, |low: Micros| low.min(min))), Some(high.map_or(max, |high: Micros| high.max(max))))
+            (
+                Some(low.map_or(min, |low: Micros| low.min(min))),
+                Some(high.map_or(max, |high: Micros| high.max(max))),
+            )
         })
     }
 
-    fn fold_rows(&mut self, query: &SummaryQuery, from: Micros, to: Micros, fold: &mut Fold) -> Result<(), StoreError> {
+    fn fold_rows(
+        &mut self,
+        query: &SummaryQuery,
+        from: Micros,
+        to: Micros,
+        fold: &mut Fold,
+    ) -> Result<(), StoreError> {
         let rows = RowQuery { from, to, devices: query.devices.clone(), columns: query.signals.clone() };
         let signals = query.signals.clone();
         let mut late = false;
@@ -291,23 +274,38 @@ impl Engine {
         Ok(())
     }
 
-    fn fold_roll_ups(&mut self, query: &SummaryQuery, steps: &[Step], fold: &mut Fold) -> Result<(), StoreError> {
+    fn fold_roll_ups(
+        &mut self,
+        query: &SummaryQuery,
+        steps: &[Step],
+        fold: &mut Fold,
+    ) -> Result<(), StoreError> {
         // Roll-ups name the column; columns are the registry's.
         let columns = self.registry.columns().iter().filter(|column| column.kind == Kind::Signal);
-        let columns = columns.filter(|column| query.signals.as_ref().is_none_or(|set| set.contains(&*column.name)));
+        let columns =
+            columns.filter(|column| query.signals.as_ref().is_none_or(|set| set.contains(&*column.name)));
         let names: BTreeMap<String, Arc<str>> =
             columns.map(|column| (column.column.clone(), Arc::clone(&column.name))).collect();
         if names.is_empty() {
             return Ok(());
         }
-        let signals: Option<BTreeSet<String>> = query.signals.as_ref().map(|_| names.keys().cloned().collect());
+        let signals: Option<BTreeSet<String>> =
+            query.signals.as_ref().map(|_| names.keys().cloned().collect());
         let mut wanted = Vec::new();
         for step in steps {
             let Step::RollUp(from, to, files) = step else { continue };
-            wanted.extend(files.iter().filter(|file| {
-                file.overlaps(*from, *to)
-                    && query.devices.as_ref().is_none_or(|set| set.iter().any(|device| file.may_have(device)))
-            }).map(|file| (*from, *to, file.clone())));
+            wanted.extend(
+                files
+                    .iter()
+                    .filter(|file| {
+                        file.overlaps(*from, *to)
+                            && query
+                                .devices
+                                .as_ref()
+                                .is_none_or(|set| set.iter().any(|device| file.may_have(device)))
+                    })
+                    .map(|file| (*from, *to, file.clone())),
+            );
         }
         let history = self.history.clone();
         let devices = query.devices.as_ref();
@@ -348,7 +346,8 @@ impl History {
         wanted: &Wanted<'_>,
     ) -> Result<Option<(Footer, Groups)>, StoreError> {
         let Some(footer) = self.open_footer(file).await? else { return Ok(None) };
-        let columns: Vec<usize> = (0..footer.parquet().file_metadata().schema_descr().num_columns()).collect();
+        let columns: Vec<usize> =
+            (0..footer.parquet().file_metadata().schema_descr().num_columns()).collect();
         let mut groups = Vec::new();
         for (group, ranges) in prune(&footer, wanted) {
             let bytes = footer.ranges(group, &columns, Some(&ranges));
@@ -357,114 +356,4 @@ impl History {
         }
         Ok(Some((footer, groups)))
     }
-}
-
-/// Adds roll-ups of a batch.
-fn fold_batch(
-    batch: &RecordBatch,
-    (from, to): (Micros, Micros),
-    devices: Option<&BTreeSet<String>>,
-    names: &BTreeMap<String, Arc<str>>,
-    fold: &mut Fold,
-) -> Result<(), String> {
-    let column = |name: &str| batch.column_by_name(name).ok_or_else(|| format!("it has no column {name}"));
-    let wrong = |name: &str| format!("column {name} has another type");
-    let text = |name: &str| column(name)?.as_dictionary_opt::<Int32Type>().ok_or_else(|| wrong(name));
-    let (device, signal) = (text("device_id")?, text("signal")?);
-    let times = column("ts")?.as_primitive_opt::<TimestampMicrosecondType>().ok_or_else(|| wrong("ts"))?;
-    let counts = column("count")?.as_primitive_opt::<Int64Type>().ok_or_else(|| wrong("count"))?;
-    let mut values = Vec::with_capacity(6);
-    for name in ROLL_UP_VALUES {
-        values.push(column(name)?.as_primitive_opt::<Float64Type>().ok_or_else(|| wrong(name))?.values());
-    }
-    let device_texts = device.values().as_string_opt::<i32>().ok_or_else(|| wrong("device_id"))?;
-    let signal_texts = signal.values().as_string_opt::<i32>().ok_or_else(|| wrong("signal"))?;
-    let (device_keys, signal_keys) = (device.keys().values(), signal.keys().values());
-    let mut row = 0;
-    while row < batch.num_rows() {
-        // Rows are sorted, so those of one series stand together.
-        let pair = (device_keys[row], signal_keys[row]);
-        let mut end = row + 1;
-        while end < batch.num_rows() && (device_keys[end], signal_keys[end]) == pair {
-            end += 1;
-        }
-        let text = |key: i32| usize::try_from(key).unwrap_or(usize::MAX);
-        let device = device_texts.value(text(pair.0));
-        let name = names.get(signal_texts.value(text(pair.1)));
-        if let Some(name) = name.filter(|_| devices.is_none_or(|set| set.contains(device))) {
-            let interval = fold.interval;
-            let mut opened = 0;
-            let series = fold.series(&Arc::from(device), name);
-            for row in row..end {
-                let time = times.value(row);
-                if time < from || time >= to {
-                    continue;
-                }
-                let summary = Summary {
-                    count: counts.value(row).cast_unsigned(),
-                    sum: values[0][row],
-                    min: values[1][row],
-                    max: values[2][row],
-                    sum_of_squares: values[3][row],
-                    first: values[4][row],
-                    last: values[5][row],
-                };
-                opened += push(series, floor(time, interval), &summary);
-            }
-            fold.buckets += opened;
-        }
-        row = end;
-    }
-    Ok(())
-}
-
-/// Adds rows; says whether any came before the last bucket of its series.
-fn fold_table(rows: &Rows, signals: Option<&BTreeSet<String>>, fold: &mut Fold) -> bool {
-    let mut late = false;
-    let table = &rows.table;
-    let mut start = 0;
-    while start < table.rows() {
-        let device = table.device[start];
-        let length = table.device[start..].partition_point(|&other| other == device);
-        let end = start + length;
-        let mut spans = Vec::new();
-        let mut at = start;
-        while at < end {
-            let bucket = floor(table.time[at], fold.interval);
-            let limit = bucket.saturating_add(fold.interval);
-            let mut next = at + 1;
-            while next < end && table.time[next] < limit {
-                next += 1;
-            }
-            spans.push((bucket, at, next));
-            at = next;
-        }
-        let id = Arc::clone(rows.names.devices.shared(device));
-        for (number, column) in rows.registry.columns().iter().enumerate() {
-            let wanted = column.kind == Kind::Signal && signals.is_none_or(|set| set.contains(&*column.name));
-            let Some(Values::Doubles(values)) = table.columns.get(number + crate::table::TEXTS) else { continue };
-            if !wanted {
-                continue;
-            }
-            let mut opened = 0;
-            let series = fold.series(&id, &column.name);
-            for &(bucket, from, to) in &spans {
-                let mut summary = Summary::EMPTY;
-                match series.last_mut() {
-                    Some((open, known)) if *open == bucket => known.add(&values[from..to]),
-                    last => {
-                        late |= last.is_some_and(|(open, _)| *open > bucket);
-                        summary.add(&values[from..to]);
-                        if summary.count > 0 {
-                            series.push((bucket, summary));
-                            opened += 1;
-                        }
-                    }
-                }
-            }
-            fold.buckets += opened;
-        }
-        start = end;
-    }
-    late
 }

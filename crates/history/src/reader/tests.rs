@@ -27,9 +27,14 @@ fn quarter(day: i64, quarter: i64) -> Frame {
         frame.sequence.push(first + row);
     }
     let values = |scale: i64| {
-        frame.sequence.iter().map(|n| if n % 50 == 7 { f64::NAN } else { (n * scale % 9_973) as f64 / 100.0 }).collect()
+        frame
+            .sequence
+            .iter()
+            .map(|n| if n % 50 == 7 { f64::NAN } else { (n * scale % 9_973) as f64 / 100.0 })
+            .collect()
     };
-    let signal = |name: &str, scale| SignalColumn { name: name.into(), values: values(scale), flags: Vec::new() };
+    let signal =
+        |name: &str, scale| SignalColumn { name: name.into(), values: values(scale), flags: Vec::new() };
     frame.signals = vec![signal("speed", 37), signal("load", 101)];
     frame.last_enqueued = frame.enqueued[frame.enqueued.len() - 1];
     frame
@@ -50,7 +55,14 @@ fn compacted(now: Micros) -> CompactOptions {
 }
 
 /// The plain way.
-fn expected(days: i64, device: u32, signal: usize, from: Micros, to: Micros, interval: Micros) -> Vec<Summary> {
+fn expected(
+    days: i64,
+    device: u32,
+    signal: usize,
+    from: Micros,
+    to: Micros,
+    interval: Micros,
+) -> Vec<Summary> {
     let start = from - from.rem_euclid(interval);
     let mut out = vec![Summary::EMPTY; ((to - start) as u64).div_ceil(interval as u64) as usize];
     for day in 0..days {
@@ -68,7 +80,8 @@ fn expected(days: i64, device: u32, signal: usize, from: Micros, to: Micros, int
 }
 
 fn close(a: &Summary, b: &Summary) -> bool {
-    let near = |a: f64, b: f64| a == b || (a - b).abs() < 1e-6 * (1.0 + a.abs()) || (a.is_nan() && b.is_nan());
+    let near =
+        |a: f64, b: f64| a == b || (a - b).abs() < 1e-6 * (1.0 + a.abs()) || (a.is_nan() && b.is_nan());
     a.count == b.count
         && (a.min, a.max) == (b.min, b.max)
         && near(a.sum, b.sum)
@@ -194,7 +207,8 @@ async fn warm_files_are_fetched_once_and_the_oldest_leave() {
     let size = manifest.days[0].files[0].bytes;
     let cache = Arc::new(WarmCache::open(folder.path(), size * 2 + size / 2).await.unwrap());
     let history = History::new(store.clone(), "plant").with_warm_cache(Arc::clone(&cache));
-    let query = |day: i64| RowQuery { from: START + day * DAY, to: START + (day + 1) * DAY, ..RowQuery::default() };
+    let query =
+        |day: i64| RowQuery { from: START + day * DAY, to: START + (day + 1) * DAY, ..RowQuery::default() };
     for day in [0, 0, 1, 0] {
         assert_eq!(history.read(&query(day), 100_000).await.unwrap().1.rows, 96 * 270);
     }

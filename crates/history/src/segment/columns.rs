@@ -22,7 +22,8 @@ pub(crate) const SEQUENCE: &str = "seq";
 pub(crate) const QUALITY: &str = "quality";
 pub(crate) const PROPERTIES: &str = "properties";
 pub(crate) const EXTRA: &str = "extra";
-pub(crate) const FIXED: [&str; 8] = [DEVICE_ID, TIME, ENQUEUED, PARTITION, SEQUENCE, QUALITY, PROPERTIES, EXTRA];
+pub(crate) const FIXED: [&str; 8] =
+    [DEVICE_ID, TIME, ENQUEUED, PARTITION, SEQUENCE, QUALITY, PROPERTIES, EXTRA];
 
 /// Longer names are cut.
 const LONGEST_NAME: usize = 128;
@@ -31,7 +32,7 @@ const CUT_NAME: usize = 100;
 const REMEMBERED: usize = 64;
 
 /// What a column of the devices' own holds.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Kind {
     /// Numbers.
