@@ -1,6 +1,5 @@
-"""Opens a history folder with what other people use: DuckDB, pandas/pyarrow, deltalake.
+"""Opens a history folder with what other people use: DuckDB, pandas/pyarrow, deltalake. tests/tests/history_open.rs makes it.
 
-    cargo run --example make_history -- <folder> > expected.json
     python history_open.py <folder> expected.json
 
 Ends with an error where a count, a sum or a type differs. Needs duckdb, pandas, pyarrow, deltalake.

@@ -81,7 +81,7 @@ fn a_trigger_cannot_be_invoked_from_outside() -> anyhow::Result<()> {
         let line = Line::start(folder, app, &[]).await?;
         line.platform.host.ready().await?;
         let url = &line.platform.connection.dashboard_url;
-        for function in ["ingest", "notify", "respond", "retrain", "watch"] {
+        for function in ["ingest", "notify", "respond", "retrain", "watch", "compact"] {
             let answer = reqwest::Client::new().post(format!("{url}{function}")).body("{}").send().await?;
             assert_eq!(answer.status(), 404, "{function}");
         }

@@ -9,6 +9,7 @@ use crate::catalog::Catalog;
 use crate::config::Config;
 use crate::counters::Counters;
 use crate::documents::{AlertStore, CommandStore};
+use crate::history::StoredHistory;
 use crate::partition::ingest::Ingest;
 use crate::patcher::Patcher;
 use crate::ports::{DevicePort, NotifyPort, TwinPort};
@@ -59,6 +60,8 @@ pub struct App {
     pub alerts: AlertStore,
     /// Commands.
     pub commands: CommandStore,
+    /// Reading and compacting history.
+    pub history: StoredHistory,
     /// Scores not yet in their side files.
     pub scores: Arc<ScoreBuffer>,
     /// Counters.
@@ -119,6 +122,7 @@ impl App {
             Arc::clone(&scores),
         );
         Self {
+            history: StoredHistory::new(&config, store.clone()),
             ingest,
             catalog,
             twins,

@@ -7,6 +7,7 @@
 //! | [`partition`] | a partition's state, the pure steps, and `ingest` with its IO |
 //! | [`catalog`] | which scorer and baseline an equipment model uses |
 //! | [`patcher`] | twin updates on their way out |
+//! | [`history`] | reading and compacting stored history |
 //! | [`documents`] | alerts and commands as create-only documents |
 //! | [`respond`] | sending a command to a device |
 //! | [`train`] | from rows to a promoted baseline |
@@ -22,6 +23,7 @@ pub mod config;
 pub mod counters;
 pub mod documents;
 pub mod functions;
+pub mod history;
 pub mod kill;
 pub mod messages;
 pub mod partition;

@@ -5,10 +5,12 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 
 mod evaluate;
+mod history;
 mod training;
 mod twins;
 
 pub use evaluate::EvaluateOptions;
+pub use history::{Format, HistoryCommand, HistoryTarget, ImportOptions, ReplayInto, Span};
 pub use training::{
     LabelCommand, MaintenanceCommand, ModelOption, NumberOption, PeriodOptions, TrainCommand,
 };
@@ -62,6 +64,12 @@ pub enum Command {
         /// What to do.
         #[command(subcommand)]
         command: AlertsCommand,
+    },
+    /// Stored history: ask, chart, prove, export, import, replay, erase.
+    History {
+        /// What to do.
+        #[command(subcommand)]
+        command: HistoryCommand,
     },
     /// Fit a baseline on a CSV file or on stored history; look after the baselines there are.
     Train(TrainOptions),

@@ -29,6 +29,7 @@ pub async fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Hub { command } => commands::hub(command, output).await,
         Command::Twins { command } => commands::twins(command, output).await,
         Command::Alerts { command } => commands::alerts(command, output).await,
+        Command::History { command } => commands::history(command, output).await,
         Command::Train(options) => commands::train(options, output).await,
         Command::Maintenance { command } => commands::maintenance(command, output).await,
         Command::Label { command } => commands::label(command, output).await,

@@ -13,6 +13,7 @@ pub(crate) struct Coverage {
 
 impl Coverage {
     /// Whether every number of a range was seen.
+    #[cfg(test)]
     pub(crate) fn covers(&self, range: SequenceRange) -> bool {
         self.ranges.range(..=range.first).next_back().is_some_and(|(_, &last)| last >= range.last)
     }

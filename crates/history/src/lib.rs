@@ -15,6 +15,13 @@
 //! | [`dead_letter`] | events that could not be read, with the reason and the whole body |
 //! | [`snapshot`] | state of a partition, named by its last sequence number |
 //! | [`scores`] | scores of a segment's rows |
+//! | [`manifest`] | which files are the history, and which sequence numbers are in them |
+//! | [`compact`] | segments become sorted days with roll-ups |
+//! | [`reader`] | rows and summaries of everything, the same whatever compaction does |
+//! | [`delta`] | the Delta Lake table over the same files |
+//! | [`verify`] | proof that every sequence number is there once |
+//! | [`erase`] | a device's data go |
+//! | [`import`], [`export`] | CSV, JSON Lines, Parquet, the cold store of Time Series Insights |
 
 mod column_chunk;
 pub mod compact;

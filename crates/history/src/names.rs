@@ -153,7 +153,7 @@ pub(crate) fn day_folder_of(root: &str, hub: &str, time: Micros) -> String {
 
 /// Hub names have letters, digits and hyphens; anything else is escaped as `~` and two hex digits a byte, so that no name
 /// can leave its folder. Escaping twice changes nothing.
-fn hub_part(hub: &str) -> String {
+pub fn hub_part(hub: &str) -> String {
     let mut part = String::with_capacity(hub.len().min(LONGEST_HUB));
     for &byte in hub.as_bytes() {
         let escaped = match byte {

@@ -6,28 +6,30 @@
 //! `quality`, `properties`, `extra`. Roll-ups: `device_id`, `signal` (the day file's column), `ts` (start of the bucket),
 //! `count`, `sum`, `min`, `max`, `sum_sq`, `first`, `last`.
 
+mod columns;
+mod roll_up;
+
 use std::io::Write;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use parquet::basic::{Compression, Encoding, LogicalType, Repetition, TimeUnit, Type as Physical, ZstdLevel};
-use parquet::data_type::{DoubleType, Int64Type};
 use parquet::errors::ParquetError;
 use parquet::file::metadata::KeyValue;
-use parquet::file::properties::{EnabledStatistics, WriterProperties};
 use parquet::file::writer::{SerializedFileWriter, SerializedRowGroupWriter};
-use parquet::schema::types::{ColumnDescPtr, ColumnPath, Type, TypePtr};
+use parquet::schema::types::{ColumnDescPtr, Type, TypePtr};
 use twinwright_core::frame::NO_STATE;
 use twinwright_core::time::Micros;
 
+use self::columns::{Field, field, properties, write_doubles, write_integers, write_small, write_texts};
 use crate::StoreError;
-use crate::column_chunk::{Bounds, Column, DoubleDictionary, NONE, PAGE, encode};
-use crate::compact::RollUpRows;
+use crate::column_chunk::{DoubleDictionary, NONE};
 use crate::manifest::FileEntry;
 use crate::registry::Registry;
 use crate::rows::Dictionary;
 use crate::segment::{Columns, FORMAT, Kind};
 use crate::table::{EXTRA, Names, PROPERTIES, QUALITY, TEXTS, Table, Values};
+
+pub(crate) use roll_up::{ROLL_UP_VALUES, RollUpFile};
 
 /// A finished file, not yet stored.
 #[derive(Debug)]
@@ -61,49 +63,6 @@ impl Write for Parts {
     fn flush(&mut self) -> std::io::Result<()> {
         Ok(())
     }
-}
-
-#[derive(Clone, Copy, Debug)]
-enum Field {
-    Text,
-    Time,
-    Int32,
-    Int64,
-    Double,
-}
-
-fn field(name: &str, field: Field, optional: bool) -> Result<TypePtr, ParquetError> {
-    let (physical, logical) = match field {
-        Field::Text => (Physical::BYTE_ARRAY, Some(LogicalType::String)),
-        Field::Time => (Physical::INT64, Some(LogicalType::timestamp(true, TimeUnit::MICROS))),
-        Field::Int32 => (Physical::INT32, None),
-        Field::Int64 => (Physical::INT64, None),
-        Field::Double => (Physical::DOUBLE, None),
-    };
-    let repetition = if optional { Repetition::OPTIONAL } else { Repetition::REQUIRED };
-    let field =
-        Type::primitive_type_builder(name, physical).with_repetition(repetition).with_logical_type(logical);
-    field.build().map(Arc::new)
-}
-
-fn properties(times: &[&str]) -> WriterProperties {
-    let mut builder = WriterProperties::builder()
-        .set_dictionary_enabled(false)
-        .set_compression(Compression::ZSTD(ZstdLevel::default()))
-        .set_encoding(Encoding::PLAIN)
-        .set_statistics_enabled(EnabledStatistics::Chunk)
-        .set_data_page_row_count_limit(PAGE)
-        .set_write_batch_size(PAGE)
-        .set_data_page_size_limit(usize::MAX)
-        .set_created_by("twinwright".to_owned());
-    for name in times {
-        let path = || ColumnPath::new(vec![(*name).to_owned()]);
-        builder = builder
-            .set_column_encoding(path(), Encoding::DELTA_BINARY_PACKED)
-            .set_column_compression(path(), Compression::UNCOMPRESSED)
-            .set_column_statistics_enabled(path(), EnabledStatistics::Page);
-    }
-    builder.build()
 }
 
 /// Bounds and counts while rows come.
@@ -179,104 +138,6 @@ impl FileWriter {
 }
 
 type Group<'a> = SerializedRowGroupWriter<'a, Parts>;
-
-fn write_integers(group: &mut Group<'_>, values: &[i64]) -> Result<(), ParquetError> {
-    let mut column = group.next_column()?.ok_or_else(too_many)?;
-    column.typed::<Int64Type>().write_batch(values, None, None)?;
-    column.close()
-}
-
-fn write_doubles(
-    group: &mut Group<'_>,
-    descriptor: &ColumnDescPtr,
-    values: &[f64],
-    doubles: &mut DoubleDictionary,
-    plain: &mut u8,
-    optional: bool,
-) -> Result<(), ParquetError> {
-    if *plain == 0 && doubles.encode(values) {
-        let chunk = encode(&Column {
-            descriptor: Arc::clone(descriptor),
-            codes: &doubles.codes,
-            dictionary: doubles.values.iter().flat_map(|value| value.to_le_bytes()).collect(),
-            distinct: doubles.values.len(),
-            bounds: Bounds::Doubles(&doubles.values),
-        })?;
-        return group.append_column(&chunk.bytes, chunk.close);
-    }
-    *plain = if *plain == 0 { 8 } else { *plain - 1 };
-    let mut column = group.next_column()?.ok_or_else(too_many)?;
-    let writer = column.typed::<DoubleType>();
-    if !optional {
-        writer.write_batch(values, None, None)?;
-    } else if values.iter().any(|value| value.is_nan()) {
-        let levels: Vec<i16> = values.iter().map(|value| i16::from(!value.is_nan())).collect();
-        let present: Vec<f64> = values.iter().copied().filter(|value| !value.is_nan()).collect();
-        writer.write_batch(&present, Some(&levels), None)?;
-    } else {
-        writer.write_batch(values, Some(&vec![1; values.len()]), None)?;
-    }
-    column.close()
-}
-
-/// Codes of a large dictionary as codes of the texts that the row group has.
-fn write_texts<'a>(
-    group: &mut Group<'_>,
-    descriptor: &ColumnDescPtr,
-    codes: &[u32],
-    texts: impl Fn(u32) -> &'a str,
-    known: u32,
-    pruned: bool,
-) -> Result<(), ParquetError> {
-    let mut local = vec![NONE; known as usize];
-    let mut used = Vec::new();
-    let mut mapped = Vec::with_capacity(codes.len());
-    for &code in codes {
-        if code == NO_STATE {
-            mapped.push(NONE);
-            continue;
-        }
-        let slot = &mut local[code as usize];
-        if *slot == NONE {
-            *slot = u32::try_from(used.len()).unwrap_or(0);
-            used.push(texts(code));
-        }
-        mapped.push(*slot);
-    }
-    let mut dictionary = Vec::with_capacity(used.iter().map(|text| text.len() + 4).sum());
-    for text in &used {
-        dictionary.extend_from_slice(&u32::try_from(text.len()).unwrap_or(0).to_le_bytes());
-        dictionary.extend_from_slice(text.as_bytes());
-    }
-    let chunk = encode(&Column {
-        descriptor: Arc::clone(descriptor),
-        codes: &mapped,
-        dictionary,
-        distinct: used.len(),
-        bounds: if pruned { Bounds::Texts(&used) } else { Bounds::None },
-    })?;
-    group.append_column(&chunk.bytes, chunk.close)
-}
-
-fn write_small(
-    group: &mut Group<'_>,
-    descriptor: &ColumnDescPtr,
-    codes: &[u32],
-    values: &[i32],
-) -> Result<(), ParquetError> {
-    let chunk = encode(&Column {
-        descriptor: Arc::clone(descriptor),
-        codes,
-        dictionary: values.iter().flat_map(|value| value.to_le_bytes()).collect(),
-        distinct: values.len(),
-        bounds: Bounds::Integers(values),
-    })?;
-    group.append_column(&chunk.bytes, chunk.close)
-}
-
-fn too_many() -> ParquetError {
-    ParquetError::General("the file has fewer columns than are written".to_owned())
-}
 
 /// Writes the rows of a day.
 pub(crate) struct DayFile {
@@ -422,81 +283,6 @@ fn used(codes: &[u32], values: &[i32]) -> (Vec<u32>, Vec<i32>) {
     });
     let codes = codes.collect();
     (codes, out)
-}
-
-/// Writes roll-ups.
-pub(crate) struct RollUpFile {
-    file: FileWriter,
-}
-
-/// The six columns of numbers.
-pub(crate) const ROLL_UP_VALUES: [&str; 6] = ["sum", "min", "max", "sum_sq", "first", "last"];
-
-impl RollUpFile {
-    pub(crate) fn new(hub: &str, grain: &str) -> Result<Self, StoreError> {
-        Self::start(hub, grain).map_err(|error| failed(&error))
-    }
-
-    fn start(hub: &str, grain: &str) -> Result<Self, ParquetError> {
-        let mut fields = vec![
-            field("device_id", Field::Text, false)?,
-            field("signal", Field::Text, false)?,
-            field("ts", Field::Time, false)?,
-            field("count", Field::Int64, false)?,
-        ];
-        for name in ROLL_UP_VALUES {
-            fields.push(field(name, Field::Double, false)?);
-        }
-        let mut file = FileWriter::new(fields, &["ts", "count"])?;
-        for (key, value) in [("format", FORMAT), ("kind", "roll-up"), ("grain", grain), ("hub", hub)] {
-            let pair = KeyValue::new(format!("twinwright.{key}"), value.to_owned());
-            file.writer.append_key_value_metadata(pair);
-        }
-        Ok(Self { file })
-    }
-
-    /// Writes sorted roll-ups as a row group.
-    pub(crate) fn write(
-        &mut self,
-        rows: &RollUpRows,
-        devices: &Dictionary,
-        registry: &Registry,
-    ) -> Result<(), StoreError> {
-        self.write_group(rows, devices, registry).map_err(|error| failed(&error))
-    }
-
-    fn write_group(
-        &mut self,
-        rows: &RollUpRows,
-        devices: &Dictionary,
-        registry: &Registry,
-    ) -> Result<(), ParquetError> {
-        let FileWriter { writer, tally, doubles, columns: all, plain } = &mut self.file;
-        tally.add(devices, &rows.device, &rows.time);
-        let mut group = writer.next_row_group()?;
-        write_texts(&mut group, &all[0], &rows.device, |code| devices.get(code), devices.len(), true)?;
-        let columns = registry.columns();
-        let known = u32::try_from(columns.len() + TEXTS).unwrap_or(u32::MAX);
-        let signal = |code: u32| columns[code as usize - TEXTS].column.as_str();
-        write_texts(&mut group, &all[1], &rows.signal, signal, known, true)?;
-        write_integers(&mut group, &rows.time)?;
-        write_integers(&mut group, &rows.count)?;
-        for (at, values) in rows.values.iter().enumerate() {
-            write_doubles(&mut group, &all[at + 4], values, doubles, &mut plain[at + 4], false)?;
-        }
-        group.close()?;
-        Ok(())
-    }
-
-    /// Bytes written so far.
-    pub(crate) fn bytes(&self) -> usize {
-        self.file.writer.bytes_written()
-    }
-
-    /// Ends the file.
-    pub(crate) fn finish(self) -> Result<Finished, StoreError> {
-        self.file.finish().map_err(|error| failed(&error))
-    }
 }
 
 fn failed(error: &ParquetError) -> StoreError {

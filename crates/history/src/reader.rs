@@ -5,12 +5,14 @@
 //!
 //! | Module | What it does |
 //! |---|---|
+//! | `contents` | what there is, by day |
 //! | `cache` | footers in memory; whole files of the warm days in a local folder |
 //! | `prune` | row groups and pages that may have what is asked for |
 //! | `engine` | rows, sorted, in bounded memory |
 //! | `series` | summaries by interval, from roll-ups where they are exact |
 
 mod cache;
+mod contents;
 mod engine;
 mod prune;
 mod series;
@@ -35,6 +37,7 @@ use crate::store::Store;
 use crate::table::Rows;
 
 pub use cache::{WarmCache, WarmReport};
+pub use contents::Contents;
 pub use series::{Bucket, Series, SeriesQuery, Summaries, SummaryQuery};
 
 /// How often a read begins again when files go away under it.

@@ -22,6 +22,8 @@ type Found = Result<PathBuf, String>;
 pub(crate) struct Tools {
     /// Python with Microsoft's SDKs.
     pub(crate) python_sdk: Found,
+    /// Python with what other people open history with.
+    pub(crate) python_history: Found,
     /// Python with the Bicep parser and linter.
     pub(crate) python_infra: Found,
     /// A folder with npm's packages, runnable as Azurite.
@@ -40,6 +42,11 @@ impl Tools {
                 "sdk",
                 "Microsoft's Python SDKs, which the local platform must serve",
             ),
+            python_history: python::install(
+                root,
+                "history",
+                "DuckDB, pandas and deltalake, which must read stored history",
+            ),
             python_infra: python::install(root, "infra", "a parser and a linter for the Bicep files"),
             npm: node::install(root),
             browser: browser::install(),
@@ -50,6 +57,7 @@ impl Tools {
     pub(crate) fn missing(&self) -> Vec<String> {
         let needs = [
             (&self.python_sdk, "Python SDKs", "their acceptance tests are skipped"),
+            (&self.python_history, "DuckDB and deltalake", "nobody else opens stored history"),
             (&self.python_infra, "Bicep parser", "infra/ is not checked"),
             (&self.npm, "npm packages", "the Node SDK, Azurite and the dashboard are not tested"),
             (&self.browser, "Chromium", "the dashboard is not tested"),

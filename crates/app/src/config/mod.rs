@@ -29,6 +29,8 @@ pub struct Config {
     pub scoring: Scoring,
     /// The `ingest` function.
     pub ingest: Ingest,
+    /// The `compact` function and queries of history.
+    pub history: History,
     /// The `notify` function.
     pub notify: Notify,
     /// The `retrain` function.
@@ -97,6 +99,28 @@ pub struct Ingest {
     pub max_batch: usize,
     /// Segments between two snapshots.
     pub snapshot_every_segments: u32,
+}
+
+/// Section `history`.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct History {
+    /// Days of the warm store.
+    pub warm_days: u32,
+    /// Folder of the warm days' files, or empty: the system's temporary folder.
+    pub warm_cache_dir: PathBuf,
+    /// Bytes of it, in MB; 0 for none.
+    pub warm_cache_mb: u32,
+    /// Days after which history goes; 0 for never.
+    pub keep_days: u32,
+    /// How long segments wait.
+    pub compact_min_age_seconds: u32,
+    /// How long a run takes.
+    pub compact_budget_seconds: u32,
+    /// Memory of rows.
+    pub compact_memory_mb: u32,
+    /// Whether the Delta Lake table is written.
+    pub delta: bool,
 }
 
 /// Section `notify`.

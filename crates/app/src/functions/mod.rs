@@ -7,6 +7,7 @@ mod overview;
 mod queues;
 mod retrain;
 mod timers;
+mod timeseries;
 mod trend;
 
 use std::sync::Arc;
@@ -35,6 +36,7 @@ pub fn router(app: Arc<App>) -> Router {
         .route("/respond", post(queues::respond))
         .route("/retrain", post(timers::retrain))
         .route("/watch", post(timers::watch))
+        .route("/compact", post(timers::compact))
         .layer(from_fn(only_the_host));
     Router::new().merge(triggers).merge(api::router()).with_state(app)
 }

@@ -1,4 +1,4 @@
-//! `retrain` and `watch`.
+//! `retrain`, `watch` and `compact`.
 
 use std::sync::Arc;
 
@@ -10,6 +10,7 @@ use tracing::error;
 use super::retrain::retrain_all;
 use crate::app::App;
 use crate::clock::now;
+use crate::history::Compacted;
 use crate::watch::watch as watch_once;
 
 /// Fits new baselines and promotes those that are no worse.
@@ -29,6 +30,27 @@ pub(super) async fn watch(State(app): State<Arc<App>>, TimerTrigger(_): TimerTri
         Ok(outputs) => super::reply(&outputs),
         Err(cause) => {
             error!(%cause, "watch failed; the next run tries again");
+            Reply::failed(StatusCode::SERVICE_UNAVAILABLE, cause)
+        }
+    }
+}
+
+/// Makes history of segments. A run that is killed or overtaken by another leaves nothing that needs care.
+pub(super) async fn compact(State(app): State<Arc<App>>, TimerTrigger(_): TimerTrigger) -> Reply {
+    match app.history.compact(now()).await {
+        Ok(Compacted::Done(report)) => Reply::ok().log(format!(
+            "{} segments, {} rows, {} days, {} files written; {} segments and {} files deleted",
+            report.segments,
+            report.rows,
+            report.days,
+            report.files,
+            report.deleted_segments,
+            report.deleted_files
+        )),
+        Ok(Compacted::Budget) => Reply::ok().log("the time is up; the next run goes on where this one was"),
+        Ok(Compacted::Running) => Reply::ok().log("another run is under way in this process"),
+        Err(cause) => {
+            error!(%cause, "compact failed; the next run tries again");
             Reply::failed(StatusCode::SERVICE_UNAVAILABLE, cause)
         }
     }

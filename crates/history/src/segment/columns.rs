@@ -32,7 +32,7 @@ const CUT_NAME: usize = 100;
 const REMEMBERED: usize = 64;
 
 /// What a column of the devices' own holds.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Kind {
     /// Numbers.

@@ -1,16 +1,18 @@
-//! Makes a small history in a folder and prints what is in it, for `tests/sdk/history_open.py`:
-//! `cargo run --example make_history -- <folder>`.
+//! Stored history opened by what other people use, unmodified: DuckDB, pandas with pyarrow, deltalake.
 
-use std::error::Error;
+use std::path::Path;
+use std::process::{Command, Stdio};
 use std::sync::Arc;
 
-use serde_json::json;
+use anyhow::{Context as _, ensure};
+use serde_json::{Value, json};
 use twinwright_core::frame::{Frame, SequenceRange, SignalColumn, StateColumn};
 use twinwright_core::time::{Micros, SECOND};
 use twinwright_history::compact::{CompactOptions, Compactor};
 use twinwright_history::segment::SegmentMetadata;
 use twinwright_history::segments::SegmentLog;
 use twinwright_history::store::Store;
+use twinwright_tests::{needed, package};
 
 /// 2026-01-01T00:00:00Z
 const START: Micros = 1_767_225_600 * SECOND;
@@ -45,10 +47,9 @@ fn batch(day: i64, hour: i64, first: i64) -> Frame {
     frame
 }
 
-#[tokio::main]
-async fn main() -> Result<(), Box<dyn Error>> {
-    let folder = std::env::args().nth(1).ok_or("name a folder for the history")?;
-    let store = Store::folder_unsynced(&folder)?;
+/// Four days, compacted as they end, one of them again for late rows; says what is in it.
+async fn make(folder: &Path) -> anyhow::Result<Value> {
+    let store = Store::folder_unsynced(folder)?;
     let log = SegmentLog::new(store.clone(), "plant");
     let compactor = Compactor::new(store, "plant");
     let (mut first, mut rows, mut speed) = (0, 0_u64, 0.0);
@@ -86,7 +87,33 @@ async fn main() -> Result<(), Box<dyn Error>> {
         };
         compactor.run(&options).await?;
     }
-    let found = json!({ "rows": rows, "speed": speed, "days": 4, "devices": DEVICES, "load": 2 * 24 * 120 });
-    println!("{found}");
+    Ok(json!({ "rows": rows, "speed": speed, "days": 4, "devices": DEVICES, "load": 2 * 24 * 120 }))
+}
+
+#[test]
+fn other_people_s_tools_read_the_same() -> anyhow::Result<()> {
+    let Some(python) =
+        needed("TWINWRIGHT_PYTHON_HISTORY", "cargo xtask test installs DuckDB, pandas and deltalake")
+    else {
+        return Ok(());
+    };
+    let folder = tempfile::tempdir()?;
+    let data = folder.path().join("data");
+    std::fs::create_dir(&data)?;
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let expected = runtime.block_on(make(&data))?;
+    let file = folder.path().join("expected.json");
+    std::fs::write(&file, expected.to_string())?;
+    let script = package()?.join("sdk/history_open.py");
+    let mut command = Command::new(python);
+    let answer = command
+        .arg(script)
+        .arg(&data)
+        .arg(&file)
+        .stdin(Stdio::null())
+        .output()
+        .context("python does not start")?;
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    ensure!(answer.status.success(), "{}\n{}", text(&answer.stdout), text(&answer.stderr));
     Ok(())
 }

@@ -1,0 +1,90 @@
+//! Chunks of any shape are read back by the Parquet crate.
+
+use super::*;
+use arrow_array::cast::AsArray;
+use arrow_array::types::Float64Type;
+use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
+use parquet::file::properties::WriterProperties;
+use parquet::file::writer::SerializedFileWriter;
+use parquet::schema::parser::parse_message_type;
+use proptest::prelude::*;
+use std::sync::Arc;
+
+fn round_trip(values: &[f64], optional: bool) -> Vec<f64> {
+    let repetition = if optional { "optional" } else { "required" };
+    let schema = Arc::new(parse_message_type(&format!("message m {{ {repetition} double x; }}")).unwrap());
+    let properties = Arc::new(WriterProperties::builder().build());
+    let mut writer = SerializedFileWriter::new(Vec::new(), schema, properties).unwrap();
+    let descriptor = writer.schema_descr().column(0);
+    let mut dictionary = DoubleDictionary::new();
+    assert!(dictionary.encode(values));
+    let chunk = encode(&Column {
+        descriptor,
+        codes: &dictionary.codes,
+        dictionary: dictionary.values.iter().flat_map(|value| value.to_le_bytes()).collect(),
+        distinct: dictionary.values.len(),
+        bounds: Bounds::Doubles(&dictionary.values),
+    })
+    .unwrap();
+    let mut group = writer.next_row_group().unwrap();
+    group.append_column(&chunk.bytes, chunk.close).unwrap();
+    group.close().unwrap();
+    let bytes = Bytes::from(writer.into_inner().unwrap());
+    let reader =
+        ParquetRecordBatchReaderBuilder::try_new(bytes).unwrap().with_batch_size(1000).build().unwrap();
+    let mut out = Vec::new();
+    for batch in reader {
+        let batch = batch.unwrap();
+        out.extend(
+            batch.column(0).as_primitive::<Float64Type>().iter().map(|value| value.unwrap_or(f64::NAN)),
+        );
+    }
+    out
+}
+
+fn same(a: &[f64], b: &[f64]) -> bool {
+    a.len() == b.len()
+        && a.iter().zip(b).all(|(a, b)| a.to_bits() == b.to_bits() || (a.is_nan() && b.is_nan()))
+}
+
+proptest! {
+    #[test]
+    fn values_are_read_back(
+        runs in prop::collection::vec((0_u16..40, 1_usize..60, any::<bool>()), 1..60), scale in 1_u32..400
+    ) {
+        let values: Vec<f64> = runs.iter().flat_map(|&(value, length, run)| {
+            (0..length).map(move |at| {
+                let step = if run { 0 } else { at as u32 % scale };
+                if value == 0 { f64::NAN } else { f64::from(value) + f64::from(step) / 100.0 }
+            })
+        }).collect();
+        // Over half distinct: no dictionary, so no chunk of ours.
+        prop_assume!(DoubleDictionary::new().encode(&values));
+        prop_assert!(same(&values, &round_trip(&values, true)));
+        let whole: Vec<f64> = values.iter().copied().filter(|value| !value.is_nan()).collect();
+        if !whole.is_empty() && DoubleDictionary::new().encode(&whole) {
+            prop_assert!(same(&whole, &round_trip(&whole, false)));
+        }
+    }
+}
+
+#[test]
+fn pages_runs_and_emptiness_are_read_back() {
+    let many: Vec<f64> = (0..30_000).map(|row| f64::from(row * 7_919 % 5_000) / 100.0).collect();
+    assert!(same(&many, &round_trip(&many, true)));
+    assert!(same(&many, &round_trip(&many, false)));
+    let constant = vec![1.5; 20_000];
+    assert!(same(&constant, &round_trip(&constant, true)));
+    let absent = vec![f64::NAN; 9_000];
+    assert!(same(&absent, &round_trip(&absent, true)));
+    let zeroes = [0.0, -0.0, 0.0];
+    assert!(same(&zeroes, &round_trip(&zeroes, true)));
+}
+
+#[test]
+fn distinct_values_are_told_early() {
+    let mut dictionary = DoubleDictionary::new();
+    let values: Vec<f64> = (0..100_000).map(|row| f64::from(row).sqrt()).collect();
+    assert!(!dictionary.encode(&values));
+    assert!(dictionary.codes.len() < 60_000);
+}

@@ -1,0 +1,153 @@
+//! Fields of a file and how their values are written.
+
+use std::sync::Arc;
+
+use parquet::basic::{Compression, Encoding, LogicalType, Repetition, TimeUnit, Type as Physical, ZstdLevel};
+use parquet::data_type::{DoubleType, Int64Type};
+use parquet::errors::ParquetError;
+use parquet::file::properties::{EnabledStatistics, WriterProperties};
+use parquet::schema::types::{ColumnDescPtr, ColumnPath, Type, TypePtr};
+use twinwright_core::frame::NO_STATE;
+
+use super::Group;
+use crate::column_chunk::{Bounds, Column, DoubleDictionary, NONE, PAGE, encode};
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Field {
+    Text,
+    Time,
+    Int32,
+    Int64,
+    Double,
+}
+
+pub(super) fn field(name: &str, field: Field, optional: bool) -> Result<TypePtr, ParquetError> {
+    let (physical, logical) = match field {
+        Field::Text => (Physical::BYTE_ARRAY, Some(LogicalType::String)),
+        Field::Time => (Physical::INT64, Some(LogicalType::timestamp(true, TimeUnit::MICROS))),
+        Field::Int32 => (Physical::INT32, None),
+        Field::Int64 => (Physical::INT64, None),
+        Field::Double => (Physical::DOUBLE, None),
+    };
+    let repetition = if optional { Repetition::OPTIONAL } else { Repetition::REQUIRED };
+    let field =
+        Type::primitive_type_builder(name, physical).with_repetition(repetition).with_logical_type(logical);
+    field.build().map(Arc::new)
+}
+
+pub(super) fn properties(times: &[&str]) -> WriterProperties {
+    let mut builder = WriterProperties::builder()
+        .set_dictionary_enabled(false)
+        .set_compression(Compression::ZSTD(ZstdLevel::default()))
+        .set_encoding(Encoding::PLAIN)
+        .set_statistics_enabled(EnabledStatistics::Chunk)
+        .set_data_page_row_count_limit(PAGE)
+        .set_write_batch_size(PAGE)
+        .set_data_page_size_limit(usize::MAX)
+        .set_created_by("twinwright".to_owned());
+    for name in times {
+        let path = || ColumnPath::new(vec![(*name).to_owned()]);
+        builder = builder
+            .set_column_encoding(path(), Encoding::DELTA_BINARY_PACKED)
+            .set_column_compression(path(), Compression::UNCOMPRESSED)
+            .set_column_statistics_enabled(path(), EnabledStatistics::Page);
+    }
+    builder.build()
+}
+
+pub(super) fn write_integers(group: &mut Group<'_>, values: &[i64]) -> Result<(), ParquetError> {
+    let mut column = group.next_column()?.ok_or_else(too_many)?;
+    column.typed::<Int64Type>().write_batch(values, None, None)?;
+    column.close()
+}
+
+pub(super) fn write_doubles(
+    group: &mut Group<'_>,
+    descriptor: &ColumnDescPtr,
+    values: &[f64],
+    doubles: &mut DoubleDictionary,
+    plain: &mut u8,
+    optional: bool,
+) -> Result<(), ParquetError> {
+    if *plain == 0 && doubles.encode(values) {
+        let chunk = encode(&Column {
+            descriptor: Arc::clone(descriptor),
+            codes: &doubles.codes,
+            dictionary: doubles.values.iter().flat_map(|value| value.to_le_bytes()).collect(),
+            distinct: doubles.values.len(),
+            bounds: Bounds::Doubles(&doubles.values),
+        })?;
+        return group.append_column(&chunk.bytes, chunk.close);
+    }
+    *plain = if *plain == 0 { 8 } else { *plain - 1 };
+    let mut column = group.next_column()?.ok_or_else(too_many)?;
+    let writer = column.typed::<DoubleType>();
+    if !optional {
+        writer.write_batch(values, None, None)?;
+    } else if values.iter().any(|value| value.is_nan()) {
+        let levels: Vec<i16> = values.iter().map(|value| i16::from(!value.is_nan())).collect();
+        let present: Vec<f64> = values.iter().copied().filter(|value| !value.is_nan()).collect();
+        writer.write_batch(&present, Some(&levels), None)?;
+    } else {
+        writer.write_batch(values, Some(&vec![1; values.len()]), None)?;
+    }
+    column.close()
+}
+
+/// Codes of a large dictionary as codes of the texts that the row group has.
+pub(super) fn write_texts<'a>(
+    group: &mut Group<'_>,
+    descriptor: &ColumnDescPtr,
+    codes: &[u32],
+    texts: impl Fn(u32) -> &'a str,
+    known: u32,
+    pruned: bool,
+) -> Result<(), ParquetError> {
+    let mut local = vec![NONE; known as usize];
+    let mut used = Vec::new();
+    let mut mapped = Vec::with_capacity(codes.len());
+    for &code in codes {
+        if code == NO_STATE {
+            mapped.push(NONE);
+            continue;
+        }
+        let slot = &mut local[code as usize];
+        if *slot == NONE {
+            *slot = u32::try_from(used.len()).unwrap_or(0);
+            used.push(texts(code));
+        }
+        mapped.push(*slot);
+    }
+    let mut dictionary = Vec::with_capacity(used.iter().map(|text| text.len() + 4).sum());
+    for text in &used {
+        dictionary.extend_from_slice(&u32::try_from(text.len()).unwrap_or(0).to_le_bytes());
+        dictionary.extend_from_slice(text.as_bytes());
+    }
+    let chunk = encode(&Column {
+        descriptor: Arc::clone(descriptor),
+        codes: &mapped,
+        dictionary,
+        distinct: used.len(),
+        bounds: if pruned { Bounds::Texts(&used) } else { Bounds::None },
+    })?;
+    group.append_column(&chunk.bytes, chunk.close)
+}
+
+pub(super) fn write_small(
+    group: &mut Group<'_>,
+    descriptor: &ColumnDescPtr,
+    codes: &[u32],
+    values: &[i32],
+) -> Result<(), ParquetError> {
+    let chunk = encode(&Column {
+        descriptor: Arc::clone(descriptor),
+        codes,
+        dictionary: values.iter().flat_map(|value| value.to_le_bytes()).collect(),
+        distinct: values.len(),
+        bounds: Bounds::Integers(values),
+    })?;
+    group.append_column(&chunk.bytes, chunk.close)
+}
+
+pub(super) fn too_many() -> ParquetError {
+    ParquetError::General("the file has fewer columns than are written".to_owned())
+}

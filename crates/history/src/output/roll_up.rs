@@ -1,0 +1,87 @@
+//! Files of roll-ups.
+
+use parquet::errors::ParquetError;
+use parquet::file::metadata::KeyValue;
+
+use super::columns::{Field, field, write_doubles, write_integers, write_texts};
+use super::{FileWriter, Finished, failed};
+use crate::StoreError;
+use crate::compact::RollUpRows;
+use crate::registry::Registry;
+use crate::rows::Dictionary;
+use crate::segment::FORMAT;
+use crate::table::TEXTS;
+/// Writes roll-ups.
+pub(crate) struct RollUpFile {
+    file: FileWriter,
+}
+
+/// The six columns of numbers.
+pub(crate) const ROLL_UP_VALUES: [&str; 6] = ["sum", "min", "max", "sum_sq", "first", "last"];
+
+impl RollUpFile {
+    pub(crate) fn new(hub: &str, grain: &str) -> Result<Self, StoreError> {
+        Self::start(hub, grain).map_err(|error| failed(&error))
+    }
+
+    fn start(hub: &str, grain: &str) -> Result<Self, ParquetError> {
+        let mut fields = vec![
+            field("device_id", Field::Text, false)?,
+            field("signal", Field::Text, false)?,
+            field("ts", Field::Time, false)?,
+            field("count", Field::Int64, false)?,
+        ];
+        for name in ROLL_UP_VALUES {
+            fields.push(field(name, Field::Double, false)?);
+        }
+        let mut file = FileWriter::new(fields, &["ts", "count"])?;
+        for (key, value) in [("format", FORMAT), ("kind", "roll-up"), ("grain", grain), ("hub", hub)] {
+            let pair = KeyValue::new(format!("twinwright.{key}"), value.to_owned());
+            file.writer.append_key_value_metadata(pair);
+        }
+        Ok(Self { file })
+    }
+
+    /// Writes sorted roll-ups as a row group.
+    pub(crate) fn write(
+        &mut self,
+        rows: &RollUpRows,
+        devices: &Dictionary,
+        registry: &Registry,
+    ) -> Result<(), StoreError> {
+        self.write_group(rows, devices, registry).map_err(|error| failed(&error))
+    }
+
+    fn write_group(
+        &mut self,
+        rows: &RollUpRows,
+        devices: &Dictionary,
+        registry: &Registry,
+    ) -> Result<(), ParquetError> {
+        let FileWriter { writer, tally, doubles, columns: all, plain } = &mut self.file;
+        tally.add(devices, &rows.device, &rows.time);
+        let mut group = writer.next_row_group()?;
+        write_texts(&mut group, &all[0], &rows.device, |code| devices.get(code), devices.len(), true)?;
+        let columns = registry.columns();
+        let known = u32::try_from(columns.len() + TEXTS).unwrap_or(u32::MAX);
+        let signal = |code: u32| columns[code as usize - TEXTS].column.as_str();
+        write_texts(&mut group, &all[1], &rows.signal, signal, known, true)?;
+        write_integers(&mut group, &rows.time)?;
+        write_integers(&mut group, &rows.count)?;
+        for (at, values) in rows.values.iter().enumerate() {
+            write_doubles(&mut group, &all[at + 4], values, doubles, &mut plain[at + 4], false)?;
+        }
+        group.close()?;
+        Ok(())
+    }
+
+    /// Bytes written so far.
+    pub(crate) fn bytes(&self) -> usize {
+        self.file.writer.bytes_written()
+    }
+
+    /// Ends the file.
+    pub(crate) fn finish(self) -> Result<Finished, StoreError> {
+        self.file.finish().map_err(|error| failed(&error))
+    }
+}
