@@ -4,8 +4,13 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
+mod plugin;
 mod twins;
 
+pub use plugin::{
+    BuildOptions, CheckOptions, DecideOptions, Language, NewOptions, PluginBenchOptions, PluginCommand,
+    PublishOptions, RollbackOptions, SignOptions, VerifyOptions,
+};
 pub use twins::{
     ComponentCommand, ModelCommand, RelationshipCommand, RouteCommand, TwinsCommand, TwinsTarget,
 };
@@ -56,6 +61,12 @@ pub enum Command {
         /// What to do.
         #[command(subcommand)]
         command: AlertsCommand,
+    },
+    /// Scorers: make, check, sign, publish, try and roll back.
+    Plugin {
+        /// What to do.
+        #[command(subcommand)]
+        command: PluginCommand,
     },
     /// Fit a baseline on a CSV file or on stored history.
     Train(TrainOptions),

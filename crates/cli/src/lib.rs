@@ -29,6 +29,7 @@ pub async fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Hub { command } => commands::hub(command, output).await,
         Command::Twins { command } => commands::twins(command, output).await,
         Command::Alerts { command } => commands::alerts(command, output).await,
+        Command::Plugin { command } => commands::plugin::plugin(command, output).await,
         Command::Train(options) => commands::train(options, output).await,
         Command::Replay(options) => commands::replay(options, output).await,
         Command::Doctor(options) => commands::doctor(options, output).await,

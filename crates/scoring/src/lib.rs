@@ -33,6 +33,6 @@ mod text;
 pub use engine::{EngineConfig, ScoringEngine};
 pub use error::LoadError;
 pub use instance::{Limits, WasmScorer};
-pub use loaded::{Descriptor, LoadedScorer};
+pub use loaded::{Descriptor, LoadedScorer, has_hash};
 pub use native::{NativeScorer, StandIn};
 pub use registry::ScorerRegistry;

@@ -228,3 +228,8 @@ fn describe(shared: &Shared, pre: &ScorerPre<Guest>) -> Result<Descriptor, LoadE
         deterministic: told.deterministic,
     })
 }
+
+/// Whether bytes have a SHA-256, given in hexadecimal.
+pub fn has_hash(bytes: &[u8], sha256: &str) -> bool {
+    hexadecimal(&Sha256::digest(bytes)) == sha256
+}

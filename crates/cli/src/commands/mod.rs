@@ -5,6 +5,7 @@ mod csv;
 mod doctor;
 mod hub;
 mod local;
+pub mod plugin;
 mod replay;
 pub mod train;
 mod twins;

@@ -95,6 +95,11 @@ impl Envelope {
             .map_err(|error| PackageError::Document { what: "the signed manifest", cause: error.to_string() })
     }
 
+    /// What the payload says, whoever signed it: to be shown to people, and for nothing else.
+    pub fn unverified(&self) -> Option<Manifest> {
+        Manifest::from_json(&self.payload().ok()?).ok()
+    }
+
     /// Checks the signatures, and only then reads the manifest. One signature that counts is enough.
     ///
     /// # Errors
