@@ -12,6 +12,10 @@ use twinwright_app::functions::router;
 use twinwright_app::telemetry::Telemetry;
 
 fn main() -> ExitCode {
+    // The handler compiles published scorers in processes of its own making.
+    if let Some(code) = twinwright_scoring::compiler::serve_if_asked() {
+        return code;
+    }
     match run() {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {

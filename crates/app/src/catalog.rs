@@ -1,25 +1,31 @@
 //! Which scorer and which baseline an equipment model uses now, and how to get the ones of an older batch.
 //!
-//! Baselines are numbered documents, the highest number rules. Scorers come with the app (a folder); one that was
-//! used is kept in storage under its hash, so that a replay after an update still finds it.
+//! Baselines are numbered documents, the highest number rules; so are the decisions on published scorers. Where nothing
+//! was decided, the scorer that the configuration names serves; it comes with the app. What was used is kept in storage
+//! under its hash, so that a replay after an update still finds it.
 
 use std::collections::HashMap;
-use std::path::PathBuf;
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::Arc;
 
 use bytes::Bytes;
 use tracing::{info, warn};
 use twinwright_core::policy::EquipmentPolicy;
+use twinwright_core::scoring::Scorer;
 use twinwright_core::time::{Micros, SECOND};
 use twinwright_history::numbered::NumberedDocuments;
 use twinwright_history::segment::Version;
 use twinwright_history::store::Store;
 use twinwright_kernels::Baseline;
-use twinwright_scoring::{LoadedScorer, ScoringEngine, StandIn};
+use twinwright_scoring::swap::{Role, Stage, Standing, Trial, TrialRecord};
+use twinwright_scoring::{Limits, LoadedScorer, StandIn};
 
 use crate::config::Config;
 use crate::partition::ingest::run_blocking;
 use crate::partition::scorer::ModelScorer;
+use crate::scorers::canary::{self, Canary};
+use crate::scorers::decisions::Decisions;
+use crate::scorers::loader::Loader;
+use crate::scorers::trials::Trials;
 
 /// A scorer and a baseline that fit together.
 #[derive(Clone)]
@@ -27,8 +33,18 @@ pub struct Selected {
     /// Which.
     pub version: Version,
     scorer: Option<LoadedScorer>,
+    limits: Limits,
     baseline: Arc<Baseline>,
     baseline_json: Bytes,
+    trial: Option<OnTrial>,
+}
+
+/// A version on trial beside the one that serves.
+#[derive(Clone)]
+struct OnTrial {
+    record: Arc<TrialRecord>,
+    /// `None` on probation: it is the one that serves.
+    candidate: Option<Arc<Selected>>,
 }
 
 impl Selected {
@@ -41,29 +57,102 @@ impl Selected {
                 return None;
             }
         };
-        let scorer = self.scorer.as_ref().and_then(|loaded| match loaded.instantiate(&self.baseline_json) {
-            Ok(scorer) => Some(Box::new(scorer) as Box<dyn twinwright_core::scoring::Scorer>),
+        let heaviest = self.baseline.regimes.iter().max_by(|a, b| a.weight.total_cmp(&b.weight));
+        Some(ModelScorer {
+            version: self.version.clone(),
+            key: Arc::from(self.state_key()),
+            signals: self.baseline.signals.iter().map(|name| Arc::from(name.as_str())).collect(),
+            expected: heaviest.map_or_else(Vec::new, |regime| regime.mean.clone()),
+            scorer: self.instance(),
+            stand_in: Box::new(stand_in),
+            failures: 0,
+            canary: None,
+            trial: None,
+        })
+    }
+
+    /// Whose states a scorer reads: its own name's in its own format, about the same baseline. So a new version goes
+    /// on where the old one stopped, unless it says that it cannot.
+    fn state_key(&self) -> String {
+        let Version { scorer_hash, baseline, .. } = &self.version;
+        match &self.scorer {
+            Some(scorer) => {
+                let descriptor = scorer.descriptor();
+                format!("{}/{}/{baseline}", descriptor.name, descriptor.state_format)
+            }
+            None => format!("{scorer_hash}/{baseline}"),
+        }
+    }
+
+    fn instance(&self) -> Option<Box<dyn Scorer>> {
+        let loaded = self.scorer.as_ref()?;
+        match loaded.instantiate_within(&self.baseline_json, self.limits) {
+            Ok(scorer) => Some(Box::new(scorer)),
             Err(error) => {
                 warn!(scorer = self.version.scorer, %error, "scorer refused its baseline, the stand-in scores");
                 None
             }
+        }
+    }
+
+    /// Puts the scorers of a model in place where they are not yet, with what its trial needs.
+    pub fn install(&self, model: &str, scorers: &mut HashMap<Arc<str>, ModelScorer>) {
+        let record = self.trial.as_ref().map(|trial| &trial.record);
+        let in_place = scorers.get(model).is_some_and(|scorer| {
+            let other = scorer.trial.as_ref().map(Trial::record);
+            let same_trial = match (record, other) {
+                (Some(record), Some(other)) => Arc::ptr_eq(record, other),
+                (None, None) => true,
+                _ => false,
+            };
+            scorer.version == self.version && same_trial
         });
-        let heaviest = self.baseline.regimes.iter().max_by(|a, b| a.weight.total_cmp(&b.weight));
-        Some(ModelScorer {
-            version: self.version.clone(),
-            key: Arc::from(format!("{}/{}", self.version.scorer_hash, self.version.baseline)),
-            signals: self.baseline.signals.iter().map(|name| Arc::from(name.as_str())).collect(),
-            expected: heaviest.map_or_else(Vec::new, |regime| regime.mean.clone()),
-            scorer,
-            stand_in: Box::new(stand_in),
-            failures: 0,
-        })
+        if in_place {
+            return;
+        }
+        let Some(mut scorer) = self.prepare() else { return };
+        scorers.retain(|key, _| canary::model_of(key) != model);
+        let Version { scorer: name, baseline, .. } = &self.version;
+        info!(model, scorer = name, baseline, "scorer in use");
+        if let Some(OnTrial { record, candidate }) = &self.trial {
+            let stage = record.candidate().stage;
+            let role = if stage == Stage::Probation { Role::CandidateServes } else { Role::PromotedServes };
+            let beside = candidate.as_ref().and_then(|candidate| candidate.instance());
+            scorer.trial = Some(Trial::new(Arc::clone(record), role, beside));
+            if let Some(candidate) = candidate.as_ref().filter(|_| stage == Stage::Canary)
+                && let Some(mut served) = candidate.prepare()
+            {
+                let percent = record.candidate().share_percent;
+                let key: Arc<str> = Arc::from(canary::key(model, percent));
+                let seed = Arc::from(candidate.version.scorer_hash.as_str());
+                served.trial = Some(Trial::new(Arc::clone(record), Role::CandidateServes, self.instance()));
+                scorer.canary = Some(Canary { key: Arc::clone(&key), seed, percent });
+                info!(model, canary = served.version.scorer, percent, "canary in use");
+                scorers.insert(key, served);
+            }
+        }
+        scorers.insert(Arc::from(model), scorer);
+    }
+
+    /// What a segment has to name, so that a replay scores as the live path does.
+    pub fn versions(&self, model: &str) -> Vec<(String, Version)> {
+        let mut versions = vec![(model.to_owned(), self.version.clone())];
+        if let Some(OnTrial { record, candidate: Some(candidate) }) = &self.trial
+            && record.candidate().stage == Stage::Canary
+        {
+            let key = canary::key(model, record.candidate().share_percent);
+            versions.push((key, candidate.version.clone()));
+        }
+        versions
     }
 }
 
 struct Cached {
     checked: Micros,
-    number: u64,
+    decided: u64,
+    baseline: u64,
+    standing: Standing,
+    complete: bool,
     selected: Option<Selected>,
 }
 
@@ -71,8 +160,9 @@ struct Cached {
 pub struct Catalog {
     config: Arc<Config>,
     store: Store,
-    engine: OnceLock<Option<ScoringEngine>>,
-    loaded: Mutex<HashMap<String, LoadedScorer>>,
+    loader: Arc<Loader>,
+    decisions: Decisions,
+    trials: Trials,
     current: tokio::sync::Mutex<HashMap<String, Cached>>,
 }
 
@@ -90,20 +180,32 @@ pub fn baselines(store: &Store, model: &str) -> NumberedDocuments {
 impl Catalog {
     /// Nothing is loaded before it is needed.
     pub fn new(config: Arc<Config>, store: Store) -> Self {
+        let decisions = Decisions::new(store.clone());
         Self {
+            loader: Loader::new(Arc::clone(&config), store.clone()),
+            trials: Trials::new(decisions.clone(), config.scoring.canary),
+            decisions,
             config,
             store,
-            engine: OnceLock::new(),
-            loaded: Mutex::default(),
             current: tokio::sync::Mutex::default(),
         }
+    }
+
+    /// What is loaded.
+    pub fn loader(&self) -> &Arc<Loader> {
+        &self.loader
+    }
+
+    /// The trials under way.
+    pub fn trials(&self) -> &Trials {
+        &self.trials
     }
 
     /// Loads the scorers that the configuration names, so that the first batch need not wait for the compiler.
     pub fn warm_up(&self) {
         let generic = EquipmentPolicy::default().scorer;
         for name in self.config.equipment.0.values().map(|policy| &policy.scorer).chain([&generic]) {
-            self.load_from_folder(name);
+            self.loader.from_folder(name);
         }
     }
 
@@ -111,38 +213,124 @@ impl Catalog {
     pub async fn current(&self, model: &str, now: Micros) -> Option<Selected> {
         let mut current = self.current.lock().await;
         let fresh = i64::from(self.config.scoring.refresh_seconds) * SECOND;
-        if let Some(cached) = current.get(model).filter(|cached| now < cached.checked.saturating_add(fresh)) {
+        let decided = self.trials.decided();
+        let known = current.get(model);
+        if let Some(cached) = known.filter(|c| now < c.checked.saturating_add(fresh) && c.decided == decided)
+        {
             return cached.selected.clone();
         }
         let latest = match baselines(&self.store, model).latest().await {
             Ok(latest) => latest,
             Err(error) => {
                 warn!(model, %error, "baselines cannot be read; the one in use stays");
-                return current.get(model).and_then(|cached| cached.selected.clone());
+                return known.and_then(|cached| cached.selected.clone());
             }
         };
-        let known =
-            current.get(model).filter(|cached| latest.as_ref().is_some_and(|(n, _)| *n == cached.number));
-        let selected = match (known.and_then(|cached| cached.selected.clone()), &latest) {
-            (Some(selected), _) => Some(selected),
+        let standing = match self.decisions.standing(model).await {
+            Ok((_, standing)) => standing,
+            Err(error) => {
+                warn!(model, %error, "decisions on scorers cannot be read; the one in use stays");
+                known.map(|cached| cached.standing.clone()).unwrap_or_default()
+            }
+        };
+        let number = latest.as_ref().map_or(0, |(number, _)| *number);
+        let unchanged = known.filter(|c| c.complete && c.baseline == number && c.standing == standing);
+        let accepted = unchanged.is_some_and(|c| self.still_accepted(&c.standing, now));
+        let (selected, complete) = match (unchanged.filter(|_| accepted), latest) {
+            (Some(cached), _) => (cached.selected.clone(), true),
             (None, Some((_, json))) => {
-                let name = self.config.equipment.policy(model).map(|policy| policy.scorer.clone());
-                let name = name.unwrap_or_else(|| EquipmentPolicy::default().scorer);
-                let scorer = run_blocking(|| self.load_from_folder(&name));
-                if let Some(scorer) = &scorer {
-                    self.keep(&name, scorer).await;
-                }
-                select(scorer, &name, json.clone())
+                let before = known.and_then(|cached| cached.selected.clone());
+                self.select(model, &standing, json, before, now).await
             }
-            (None, None) => None,
+            (None, None) => (None, true),
         };
-        let number = latest.map_or(0, |(number, _)| number);
-        current.insert(model.to_owned(), Cached { checked: now, number, selected: selected.clone() });
+        if standing.candidate.is_none() {
+            self.trials.leave(model);
+        }
+        let cached = Cached {
+            checked: now,
+            decided,
+            baseline: number,
+            standing,
+            complete,
+            selected: selected.clone(),
+        };
+        current.insert(model.to_owned(), cached);
         selected
     }
 
+    /// Whether the signatures of what is in use still count.
+    fn still_accepted(&self, standing: &Standing, now: Micros) -> bool {
+        let candidate = standing.candidate.as_ref().map(|candidate| &candidate.release);
+        standing.promoted.iter().chain(candidate).all(|release| self.loader.ready(release, now).is_some())
+    }
+
+    /// Puts together what serves; the flag says whether it is all that the standing asks for.
+    async fn select(
+        &self,
+        model: &str,
+        standing: &Standing,
+        json: Bytes,
+        before: Option<Selected>,
+        now: Micros,
+    ) -> (Option<Selected>, bool) {
+        let mut complete = true;
+        let mut selected = None;
+        // What cannot be used any more (revoked, say) gives way to what served before it.
+        for release in [&standing.promoted, &standing.previous].into_iter().flatten() {
+            let released = match self.loader.ready(release, now) {
+                Some(released) => Some(released),
+                // While another one serves, nothing waits for the compiler.
+                None if before.is_some() && self.loader.trust_allows(release, now).await => {
+                    self.loader.prepare_aside(release, None, None);
+                    return (before, false);
+                }
+                None => self
+                    .loader
+                    .load_release(release)
+                    .await
+                    .inspect_err(|cause| {
+                        warn!(model, release = release.id(), cause, "promoted scorer not usable")
+                    })
+                    .ok(),
+            };
+            if let Some(released) = released {
+                selected = select(Some(released.loaded), released.limits, &release.name, json.clone());
+                break;
+            }
+            complete = false;
+        }
+        if selected.is_none() {
+            let name = self.config.equipment.policy(model).map(|policy| policy.scorer.clone());
+            let name = name.unwrap_or_else(|| EquipmentPolicy::default().scorer);
+            let scorer = run_blocking(|| self.loader.from_folder(&name));
+            if let Some(scorer) = &scorer {
+                self.loader.keep(&name, scorer).await;
+            }
+            selected = select(scorer, Limits::default(), &name, json.clone());
+        }
+        let Some((selected, candidate)) = selected.as_mut().zip(standing.candidate.as_ref()) else {
+            return (selected, complete);
+        };
+        let record = self.trials.join(model, candidate);
+        if candidate.stage == Stage::Probation {
+            selected.trial = Some(OnTrial { record, candidate: None });
+        } else if let Some(released) = self.loader.ready(&candidate.release, now) {
+            let name = &candidate.release.name;
+            let other = select(Some(released.loaded), released.limits, name, json).map(Arc::new);
+            selected.trial = other.map(|other| OnTrial { record, candidate: Some(other) });
+        } else {
+            complete = false;
+            if record.verdict().is_none() {
+                self.loader.prepare_aside(&candidate.release, Some(json), Some(record));
+            }
+        }
+        (Some(selected.clone()), complete)
+    }
+
     /// The scorer and baseline that scored an older batch.
-    pub async fn exact(&self, model: &str, version: &Version) -> Option<Selected> {
+    pub async fn exact(&self, key: &str, version: &Version) -> Option<Selected> {
+        let model = canary::model_of(key);
         let cached = self.current.lock().await.get(model).and_then(|cached| cached.selected.clone());
         if let Some(selected) = cached.filter(|selected| selected.version == *version) {
             return Some(selected);
@@ -155,106 +343,13 @@ impl Catalog {
                 return None;
             }
         };
-        let scorer = self.by_hash(&version.scorer_hash).await;
-        select(scorer, &version.scorer, json)
+        let scorer = self.loader.by_hash(&version.scorer_hash).await;
+        select(scorer, Limits::default(), &version.scorer, json)
             .map(|selected| Selected { version: version.clone(), ..selected })
     }
-
-    fn engine(&self) -> Option<&ScoringEngine> {
-        let start = || {
-            let scoring = &self.config.scoring;
-            let cache = &scoring.cache_dir;
-            let config = twinwright_scoring::EngineConfig {
-                deadline: std::time::Duration::from_millis(scoring.deadline_ms),
-                memory_limit: scoring.memory_mb * 1024 * 1024,
-                cache_dir: Some(if cache.as_os_str().is_empty() { default_cache() } else { cache.clone() }),
-                ..twinwright_scoring::EngineConfig::default()
-            };
-            ScoringEngine::new(config)
-                .inspect_err(|error| warn!(%error, "no WebAssembly here, the stand-in scores everything"))
-                .ok()
-        };
-        self.engine.get_or_init(start).as_ref()
-    }
-
-    fn load_from_folder(&self, name: &str) -> Option<LoadedScorer> {
-        let path = self.config.scoring.scorers_dir.join(format!("{name}.wasm"));
-        let key = format!("name:{name}");
-        if let Some(loaded) = self.remembered(&key) {
-            return Some(loaded);
-        }
-        let bytes = std::fs::read(&path)
-            .inspect_err(
-                |error| warn!(path = %path.display(), %error, "scorer not found, the stand-in scores"),
-            )
-            .ok()?;
-        let loaded = self.load(&bytes)?;
-        self.remember(key, &loaded);
-        Some(loaded)
-    }
-
-    async fn by_hash(&self, hash: &str) -> Option<LoadedScorer> {
-        if hash.is_empty() {
-            return None;
-        }
-        let key = format!("hash:{hash}");
-        if let Some(loaded) = self.remembered(&key) {
-            return Some(loaded);
-        }
-        let bytes = self.store.read(&path_of(hash)).await.ok().flatten()?;
-        let loaded = run_blocking(|| self.load(&bytes))?;
-        self.remember(key, &loaded);
-        Some(loaded)
-    }
-
-    fn load(&self, bytes: &[u8]) -> Option<LoadedScorer> {
-        match self.engine()?.load(bytes) {
-            Ok(loaded) => Some(loaded),
-            Err(error) => {
-                warn!(%error, "scorer cannot be loaded, the stand-in scores");
-                None
-            }
-        }
-    }
-
-    fn remembered(&self, key: &str) -> Option<LoadedScorer> {
-        self.loaded.lock().unwrap_or_else(PoisonError::into_inner).get(key).cloned()
-    }
-
-    fn remember(&self, key: String, loaded: &LoadedScorer) {
-        let mut all = self.loaded.lock().unwrap_or_else(PoisonError::into_inner);
-        all.insert(format!("hash:{}", loaded.sha256()), loaded.clone());
-        all.insert(key, loaded.clone());
-    }
-
-    /// Keeps the component for later replays; create-only, so it costs nothing the second time.
-    async fn keep(&self, name: &str, scorer: &LoadedScorer) {
-        let Ok(bytes) = std::fs::read(self.config.scoring.scorers_dir.join(format!("{name}.wasm"))) else {
-            return;
-        };
-        let stored = self.store.create(&path_of(scorer.sha256()), Bytes::from(bytes)).await;
-        match stored {
-            Ok(_) => info!(scorer = scorer.id(), hash = scorer.sha256(), "scorer kept for replays"),
-            Err(error) => {
-                warn!(scorer = scorer.id(), %error, "scorer not kept; a replay would use the stand-in")
-            }
-        }
-    }
 }
 
-fn path_of(hash: &str) -> String {
-    format!("scorers/v=1/{hash}.wasm")
-}
-
-/// The user's own cache: a folder that others can write to is no place for machine code.
-fn default_cache() -> PathBuf {
-    match std::env::var_os("HOME") {
-        Some(home) => PathBuf::from(home).join(".cache/twinwright/scorers"),
-        None => std::env::temp_dir().join(format!("twinwright-scorers-{}", std::process::id())),
-    }
-}
-
-fn select(scorer: Option<LoadedScorer>, name: &str, json: Bytes) -> Option<Selected> {
+fn select(scorer: Option<LoadedScorer>, limits: Limits, name: &str, json: Bytes) -> Option<Selected> {
     let baseline = match Baseline::from_json(&json) {
         Ok(baseline) => Arc::new(baseline),
         Err(error) => {
@@ -267,5 +362,5 @@ fn select(scorer: Option<LoadedScorer>, name: &str, json: Bytes) -> Option<Selec
         scorer_hash: scorer.as_ref().map_or_else(String::new, |scorer| scorer.sha256().to_owned()),
         baseline: baseline.id.clone(),
     };
-    Some(Selected { version, scorer, baseline, baseline_json: json })
+    Some(Selected { version, scorer, limits, baseline, baseline_json: json, trial: None })
 }

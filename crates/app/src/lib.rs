@@ -6,6 +6,7 @@
 //! | [`app`] | the parts put together |
 //! | [`partition`] | a partition's state, the pure steps, and `ingest` with its IO |
 //! | [`catalog`] | which scorer and baseline an equipment model uses |
+//! | [`scorers`] | published scorers: packages, decisions, trials |
 //! | [`patcher`] | twin updates on their way out |
 //! | [`history`] | reading and compacting stored history |
 //! | [`documents`] | alerts and commands as create-only documents |
@@ -30,6 +31,7 @@ pub mod partition;
 pub mod patcher;
 pub mod ports;
 pub mod respond;
+pub mod scorers;
 pub mod scores;
 pub mod telemetry;
 #[cfg(test)]

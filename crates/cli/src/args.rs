@@ -6,11 +6,16 @@ use clap::{Args, Parser, Subcommand};
 
 mod evaluate;
 mod history;
+mod plugin;
 mod training;
 mod twins;
 
 pub use evaluate::EvaluateOptions;
 pub use history::{Format, HistoryCommand, HistoryTarget, ImportOptions, ReplayInto, Span};
+pub use plugin::{
+    BuildOptions, CheckOptions, DecideOptions, Language, NewOptions, PluginBenchOptions, PluginCommand,
+    PublishOptions, RollbackOptions, SignOptions, VerifyOptions,
+};
 pub use training::{
     LabelCommand, MaintenanceCommand, ModelOption, NumberOption, PeriodOptions, TrainCommand,
 };
@@ -70,6 +75,12 @@ pub enum Command {
         /// What to do.
         #[command(subcommand)]
         command: HistoryCommand,
+    },
+    /// Scorers: make, check, sign, publish, try and roll back.
+    Plugin {
+        /// What to do.
+        #[command(subcommand)]
+        command: PluginCommand,
     },
     /// Fit a baseline on a CSV file or on stored history; look after the baselines there are.
     Train(TrainOptions),

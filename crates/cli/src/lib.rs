@@ -30,6 +30,7 @@ pub async fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Twins { command } => commands::twins(command, output).await,
         Command::Alerts { command } => commands::alerts(command, output).await,
         Command::History { command } => commands::history(command, output).await,
+        Command::Plugin { command } => commands::plugin::plugin(command, output).await,
         Command::Train(options) => commands::train(options, output).await,
         Command::Maintenance { command } => commands::maintenance(command, output).await,
         Command::Label { command } => commands::label(command, output).await,

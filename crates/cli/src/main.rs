@@ -6,6 +6,10 @@ use clap::Parser as _;
 use twinwright_cli::{Cli, run};
 
 fn main() -> ExitCode {
+    // `plugin` compiles scorers in processes of its own making.
+    if let Some(code) = twinwright_scoring::compiler::serve_if_asked() {
+        return code;
+    }
     let cli = Cli::parse();
     let _ = rustls::crypto::ring::default_provider().install_default();
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {

@@ -28,6 +28,14 @@ pub enum BuildError {
         /// What was tried, and why it did not do.
         tried: String,
     },
+    /// A tool of a language is not there.
+    #[error("{program} is not installed; run in the scorer's folder: {install}")]
+    Missing {
+        /// Which tool.
+        program: String,
+        /// What to do.
+        install: String,
+    },
     /// A program could not be started.
     #[error("{program} could not be started: {cause}; is it installed and on the path?")]
     Start {

@@ -2,6 +2,7 @@
 //!
 //! A plain Rust installation has no WebAssembly target, and machines differ in how they can get one: [`toolchain`]
 //! finds a way by itself and says which it took. [`compile`] runs cargo there; [`component`] wraps the core modules.
+//! [`build_one`] builds a single scorer in a folder of its own, in Rust, Python, JavaScript or C.
 //! Nothing else is needed: no `wasm-tools`, no `cargo-component`.
 
 use std::path::{Path, PathBuf};
@@ -10,11 +11,13 @@ mod compile;
 mod component;
 mod error;
 mod modules;
+mod one;
 mod process;
 mod toolchain;
 
 pub use error::BuildError;
 pub use modules::{Manifest, Module};
+pub use one::build_one;
 pub use toolchain::Toolchain;
 
 /// A component that was built.

@@ -20,6 +20,18 @@ pub struct Manifest {
     pub summary: String,
     /// Who answers for it.
     pub author: String,
+    /// Limits it needs.
+    #[serde(default)]
+    pub limits: serde_json::Value,
+    /// Equipment models it is for.
+    #[serde(default)]
+    pub equipment: Vec<String>,
+    /// Signals it needs.
+    #[serde(default)]
+    pub signals: Vec<String>,
+    /// SHA-256 of the model it carries.
+    #[serde(default)]
+    pub model_sha256: Option<String>,
 }
 
 /// A crate of the guests' workspace.
@@ -56,7 +68,7 @@ pub(crate) fn find(wasm_modules_dir: &Path, which: Which) -> Result<Vec<Module>,
     Ok(modules)
 }
 
-fn read_manifest(path: &Path, name: &str) -> Result<Option<Manifest>, BuildError> {
+pub(crate) fn read_manifest(path: &Path, name: &str) -> Result<Option<Manifest>, BuildError> {
     let wrong = |cause: String| BuildError::Manifest { path: path.to_owned(), cause };
     let text = match std::fs::read(path) {
         Ok(text) => text,

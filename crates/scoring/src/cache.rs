@@ -47,6 +47,10 @@ impl Cache {
         format!("{sha256}-{}.cwasm", self.engine)
     }
 
+    pub(crate) fn path(&self, sha256: &str) -> PathBuf {
+        self.folder.join(self.name(sha256))
+    }
+
     fn mac(&self, name: &str, code: &[u8]) -> Option<Hmac<Sha256>> {
         let mut mac = Hmac::<Sha256>::new_from_slice(&self.key).ok()?;
         // The name is under the MAC, so that one scorer's code cannot be passed off as another's.
@@ -110,11 +114,12 @@ impl Cache {
 
 /// Loads machine code that this deployment compiled.
 #[allow(unsafe_code)]
-fn trusted(engine: &Engine, code: &[u8]) -> wasmtime::Result<Component> {
+pub(crate) fn trusted(engine: &Engine, code: &[u8]) -> wasmtime::Result<Component> {
     // SAFETY: `deserialize` asks that the bytes come from `Component::serialize` of a compatible engine and were
-    // not changed since. The only caller has just verified a MAC over exactly these bytes, held in memory (so
-    // nothing can change between check and use), by a random key that only this user can read and that signs
-    // nothing but the output of `serialize`. Compatibility (version, settings, processor) is part of the name
+    // not changed since. There are two callers. `Cache::read` has just verified a MAC over exactly these bytes, held in
+    // memory (so nothing can change between check and use), by a random key that only this user can read and that
+    // signs nothing but the output of `serialize`. `loaded::compile` has just received them over a pipe from a child
+    // process of this very program, whose only output is that of `serialize`. Compatibility (version, settings, processor) is part of the name
     // under the MAC, and the engine checks it again.
     unsafe { Component::deserialize(engine, code) }
 }

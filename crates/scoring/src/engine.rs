@@ -10,6 +10,7 @@ use wasmtime::{Config, Engine, InstanceAllocationStrategy, OptLevel, PoolingAllo
 
 use crate::LoadError;
 use crate::cache::Cache;
+use crate::compiler::CompilerProcess;
 
 /// One tick of the deadline clock.
 const TICK: Duration = Duration::from_millis(10);
@@ -39,6 +40,8 @@ pub struct EngineConfig {
     pub instances: u32,
     /// Batches after which an instance is replaced, so that a slow leak never reaches the memory limit.
     pub retire_after: u32,
+    /// Who compiles; `None`: the calling process.
+    pub compiler: Option<CompilerProcess>,
 }
 
 impl Default for EngineConfig {
@@ -48,12 +51,13 @@ impl Default for EngineConfig {
             deadline: Duration::from_millis(250),
             prepare_deadline: Duration::from_secs(2),
             memory_limit: 64 << 20,
-            table_elements: 20_000,
+            table_elements: 60_000,
             answer_limit: 16 << 20,
             state_limit: 1 << 20,
             component_limit: 32 << 20,
             instances: 256,
             retire_after: 10_000,
+            compiler: CompilerProcess::own(),
         }
     }
 }
@@ -101,6 +105,12 @@ impl ScoringEngine {
         Ok(Self { shared: Arc::new(Shared { engine, config, cache, pooled, _ticker: ticker }) })
     }
 
+    /// SHA-256 of a component and the file of its machine code, if it is kept on disk. Only a file that carries this
+    /// installation's MAC is ever loaded.
+    pub fn cached_file(&self, sha256: &str) -> Option<PathBuf> {
+        self.shared.cache.as_ref().map(|cache| cache.path(sha256))
+    }
+
     /// Whether instances come from the pool.
     pub fn pooled(&self) -> bool {
         self.shared.pooled
@@ -117,7 +127,7 @@ pub(crate) fn ticks(deadline: Duration) -> u64 {
     u64::try_from(deadline.as_millis().div_ceil(TICK.as_millis())).unwrap_or(u64::MAX / 2).saturating_add(1)
 }
 
-fn settings(pool: Option<&EngineConfig>) -> Config {
+pub(crate) fn settings(pool: Option<&EngineConfig>) -> Config {
     let mut settings = Config::new();
     settings
         .wasm_component_model(true)
@@ -134,14 +144,17 @@ fn settings(pool: Option<&EngineConfig>) -> Config {
         let mut pooling = PoolingAllocationConfig::default();
         pooling
             .total_component_instances(config.instances)
-            .total_core_instances(config.instances.saturating_mul(4))
-            .total_memories(config.instances)
-            .total_tables(config.instances.saturating_mul(2))
+            .total_core_instances(config.instances.saturating_mul(4).max(64))
+            .total_memories(config.instances.max(8))
+            .total_tables(config.instances.saturating_mul(2).max(32))
             .max_memory_size(config.memory_limit)
             .table_elements(config.table_elements)
-            .max_core_instances_per_component(32)
-            .max_memories_per_component(4)
-            .max_tables_per_component(16);
+            // What a component of Python needs, with room; of Rust or C a tenth.
+            .max_core_instances_per_component(64)
+            .max_memories_per_component(8)
+            .max_tables_per_component(32)
+            .max_component_instance_size(4 << 20)
+            .max_core_instance_size(4 << 20);
         settings.allocation_strategy(InstanceAllocationStrategy::Pooling(pooling));
     }
     settings

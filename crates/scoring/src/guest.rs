@@ -3,7 +3,6 @@
 use wasmtime::{ResourceLimiter, StoreLimits, StoreLimitsBuilder};
 
 use crate::bindings::twinwright::scoring::log::{Host, Level};
-use crate::engine::EngineConfig;
 use crate::text::tame;
 
 /// Lines that one call may log.
@@ -13,18 +12,18 @@ const LINES_A_CALL: u32 = 20;
 pub(crate) struct Guest {
     pub(crate) id: String,
     limits: StoreLimits,
+    memory_limit: usize,
+    memory: usize,
     lines: u32,
     dropped: u64,
     memory_refused: Option<usize>,
 }
 
 impl Guest {
-    pub(crate) fn new(id: String, config: &EngineConfig) -> Self {
-        let limits = StoreLimitsBuilder::new()
-            .memory_size(config.memory_limit)
-            .table_elements(config.table_elements)
-            .build();
-        Self { id, limits, lines: 0, dropped: 0, memory_refused: None }
+    pub(crate) fn new(id: String, memory_limit: usize, table_elements: usize) -> Self {
+        let limits =
+            StoreLimitsBuilder::new().memory_size(memory_limit).table_elements(table_elements).build();
+        Self { id, limits, memory_limit, memory: 0, lines: 0, dropped: 0, memory_refused: None }
     }
 
     /// Before a call: a new allowance of log lines.
@@ -33,12 +32,23 @@ impl Guest {
         self.memory_refused = None;
     }
 
-    /// After a call: says how much was dropped.
-    pub(crate) fn end(&mut self) {
-        if self.dropped > 0 {
-            tracing::warn!(target: "scorer", scorer = %self.id, dropped = self.dropped, "log lines dropped");
-            self.dropped = 0;
+    /// After a call: says how much was dropped, and answers it.
+    pub(crate) fn end(&mut self) -> u64 {
+        let dropped = std::mem::take(&mut self.dropped);
+        if dropped > 0 {
+            tracing::warn!(target: "scorer", scorer = %self.id, dropped, "log lines dropped");
         }
+        dropped
+    }
+
+    /// Bytes of its largest memory.
+    pub(crate) fn memory(&self) -> usize {
+        self.memory
+    }
+
+    /// What its memory may grow to.
+    pub(crate) fn memory_limit(&self) -> usize {
+        self.memory_limit
     }
 
     /// The size in bytes that memory was refused to grow to during the call.
@@ -73,7 +83,9 @@ impl ResourceLimiter for Guest {
         maximum: Option<usize>,
     ) -> wasmtime::Result<bool> {
         let allowed = self.limits.memory_growing(current, desired, maximum)?;
-        if !allowed {
+        if allowed {
+            self.memory = self.memory.max(desired);
+        } else {
             self.memory_refused = Some(desired);
         }
         Ok(allowed)

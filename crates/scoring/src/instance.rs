@@ -1,7 +1,7 @@
 //! One instance of a scorer, prepared with one baseline, behind the domain's `Scorer` trait.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use twinwright_core::scoring::{ScoreBatch, Scored, Scorer, ScorerError, StateBlobs, check_answer};
 use twinwright_kernels::wire::Packed;
@@ -14,11 +14,22 @@ use crate::loaded::{LoadedScorer, store};
 use crate::text::{cause, tame};
 use crate::{LoadError, bindings};
 
+/// Limits of one instance, below those of the engine.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Limits {
+    /// Bound of one call of `score`.
+    pub deadline: Option<Duration>,
+    /// Linear memory, bytes.
+    pub memory: Option<usize>,
+}
+
 /// A running scorer. It owns no state of devices: a failed batch is lost in nothing but its own answer, and the
 /// next batch meets a fresh instance.
 pub struct WasmScorer {
     loaded: LoadedScorer,
     baseline: Arc<[u8]>,
+    deadline: Duration,
+    memory: usize,
     live: Option<Live>,
 }
 
@@ -38,8 +49,11 @@ impl std::fmt::Debug for WasmScorer {
 }
 
 impl WasmScorer {
-    pub(crate) fn new(loaded: LoadedScorer, baseline: Arc<[u8]>) -> Result<Self, LoadError> {
-        let mut scorer = Self { loaded, baseline, live: None };
+    pub(crate) fn new(loaded: LoadedScorer, baseline: Arc<[u8]>, limits: Limits) -> Result<Self, LoadError> {
+        let config = &loaded.inner.shared.config;
+        let deadline = limits.deadline.unwrap_or(config.deadline).min(config.deadline);
+        let memory = limits.memory.unwrap_or(config.memory_limit).min(config.memory_limit);
+        let mut scorer = Self { loaded, baseline, deadline, memory, live: None };
         let live = scorer.start().map_err(|failure| LoadError::Prepare {
             scorer: scorer.loaded.id().to_owned(),
             cause: match failure {
@@ -63,14 +77,15 @@ impl WasmScorer {
     fn start(&self) -> Result<Live, ScorerError> {
         let inner = &self.loaded.inner;
         let deadline = inner.shared.config.prepare_deadline;
-        let mut store = store(&inner.shared, &inner.id, deadline);
+        let mut store = store(&inner.shared, &inner.id, deadline, self.memory);
+        inner.metrics.instance();
         let scorer = match inner.pre.instantiate(&mut store) {
             Ok(scorer) => scorer,
             Err(error) => return Err(self.failure(&error, store.data(), deadline)),
         };
         store.data_mut().begin();
         let prepared = scorer.twinwright_scoring_scoring().call_prepare(&mut store, &self.baseline);
-        store.data_mut().end();
+        inner.metrics.dropped(store.data_mut().end());
         match prepared {
             Ok(Ok(())) => Ok(Live { store, scorer, batches: 0 }),
             Ok(Err(text)) => Err(ScorerError::Refused { scorer: inner.id.clone(), cause: tame(&text) }),
@@ -88,7 +103,7 @@ impl WasmScorer {
             },
             Some(trap) => {
                 let memory = guest.memory_refused().map_or(String::new(), |wanted| {
-                    let limit = self.loaded.inner.shared.config.memory_limit;
+                    let limit = guest.memory_limit();
                     format!("memory limit of {limit} bytes reached ({wanted} wanted): ")
                 });
                 ScorerError::Trapped { scorer, cause: format!("{memory}{trap}") }
@@ -103,7 +118,7 @@ impl WasmScorer {
         let packed = PackedRows::new(batch);
         let broke = |cause: String| ScorerError::Contract { scorer: self.loaded.id().to_owned(), cause };
         let signals = u32::try_from(batch.signals).map_err(|_| broke("too many signals".to_owned()))?;
-        live.store.set_epoch_deadline(ticks(config.deadline));
+        live.store.set_epoch_deadline(ticks(self.deadline));
         live.store.data_mut().begin();
         let answer = live.scorer.twinwright_scoring_scoring().call_score(
             &mut live.store,
@@ -117,7 +132,7 @@ impl WasmScorer {
                 state_ends: &packed.state_ends,
             },
         );
-        live.store.data_mut().end();
+        self.loaded.inner.metrics.dropped(live.store.data_mut().end());
         match answer {
             Ok(Ok(answer)) => {
                 let scored = unpack(answer).map_err(broke)?;
@@ -127,7 +142,7 @@ impl WasmScorer {
             Ok(Err(text)) => {
                 Err(ScorerError::Refused { scorer: self.loaded.id().to_owned(), cause: tame(&text) })
             }
-            Err(error) => Err(self.failure(&error, live.store.data(), config.deadline)),
+            Err(error) => Err(self.failure(&error, live.store.data(), self.deadline)),
         }
     }
 }
@@ -138,11 +153,13 @@ impl Scorer for WasmScorer {
     }
 
     fn score(&mut self, batch: &ScoreBatch<'_>) -> Result<Scored, ScorerError> {
-        let mut live = match self.live.take() {
-            Some(live) => live,
-            None => self.start()?,
-        };
-        let scored = self.call(&mut live, batch)?;
+        let metrics = &self.loaded.inner.metrics;
+        let started = Instant::now();
+        let live = self.live.take().map_or_else(|| self.start(), Ok);
+        let (mut live, scored) = live
+            .and_then(|mut live| self.call(&mut live, batch).map(|scored| (live, scored)))
+            .inspect_err(|error| metrics.failed(error))?;
+        metrics.answered(batch.device.len(), started.elapsed(), live.store.data().memory());
         // An instance that failed is not trusted again: it is dropped with the error above.
         live.batches += 1;
         if live.batches < self.loaded.inner.shared.config.retire_after {

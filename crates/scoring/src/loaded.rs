@@ -8,10 +8,13 @@ use wasmtime::component::{Component, HasSelf, Linker};
 
 use crate::LoadError;
 use crate::bindings::ScorerPre;
+use crate::cache::trusted;
+use crate::compiler::compile_apart;
 use crate::engine::{ScoringEngine, Shared, ticks};
 use crate::guest::Guest;
-use crate::instance::WasmScorer;
-use crate::text::{cause, tame};
+use crate::instance::{Limits, WasmScorer};
+use crate::metrics::{MetricsReading, ScorerMetrics};
+use crate::text::{cause, hexadecimal, tame};
 
 /// The one interface that scorers may import, of any version 1.
 const LOG: &str = "twinwright:scoring/log@1.";
@@ -45,6 +48,7 @@ pub(crate) struct Inner {
     descriptor: Descriptor,
     sha256: String,
     from_cache: bool,
+    pub(crate) metrics: ScorerMetrics,
 }
 
 impl std::fmt::Debug for LoadedScorer {
@@ -75,7 +79,8 @@ impl ScoringEngine {
         let pre = link(shared, &component)?;
         let descriptor = describe(shared, &pre)?;
         let id = format!("{}@{}", descriptor.name, descriptor.version);
-        let inner = Inner { shared: Arc::clone(shared), pre, id, descriptor, sha256, from_cache };
+        let metrics = ScorerMetrics::default();
+        let inner = Inner { shared: Arc::clone(shared), pre, id, descriptor, sha256, from_cache, metrics };
         Ok(LoadedScorer { inner: Arc::new(inner) })
     }
 }
@@ -101,18 +106,33 @@ impl LoadedScorer {
         self.inner.from_cache
     }
 
+    /// What it did and cost so far.
+    pub fn metrics(&self) -> MetricsReading {
+        self.inner.metrics.read()
+    }
+
     /// An instance prepared with a baseline (the bytes of its JSON document). Takes well below a millisecond.
     ///
     /// # Errors
     /// [`LoadError::Prepare`] with the scorer's own words.
     pub fn instantiate(&self, baseline_json: &[u8]) -> Result<WasmScorer, LoadError> {
-        WasmScorer::new(self.clone(), Arc::from(baseline_json))
+        self.instantiate_within(baseline_json, Limits::default())
+    }
+
+    /// As [`LoadedScorer::instantiate`], with limits of its own; those of the engine are the ceilings.
+    ///
+    /// # Errors
+    /// [`LoadError::Prepare`].
+    pub fn instantiate_within(&self, baseline_json: &[u8], limits: Limits) -> Result<WasmScorer, LoadError> {
+        WasmScorer::new(self.clone(), Arc::from(baseline_json), limits)
     }
 }
 
 /// A store with all limits set, and the deadline clock running before any code of the guest does.
-pub(crate) fn store(shared: &Shared, id: &str, deadline: std::time::Duration) -> Store<Guest> {
-    let mut store = Store::new(&shared.engine, Guest::new(id.to_owned(), &shared.config));
+pub(crate) fn store(shared: &Shared, id: &str, deadline: std::time::Duration, memory: usize) -> Store<Guest> {
+    let guest =
+        Guest::new(id.to_owned(), memory.min(shared.config.memory_limit), shared.config.table_elements);
+    let mut store = Store::new(&shared.engine, guest);
     store.limiter(|guest| guest);
     store.set_hostcall_fuel(shared.config.answer_limit);
     store.set_epoch_deadline(ticks(deadline));
@@ -137,14 +157,22 @@ fn check_header(bytes: &[u8], limit: usize) -> Result<(), LoadError> {
 
 fn compile(shared: &Shared, bytes: &[u8], sha256: &str) -> Result<Component, LoadError> {
     let failed = |error: wasmtime::Error| LoadError::Compile { cause: cause(&error) };
-    let component = Component::from_binary(&shared.engine, bytes).map_err(failed)?;
+    crate::survey::survey(bytes)?;
+    let (component, code) = match &shared.config.compiler {
+        Some(compiler) => {
+            let code = compile_apart(compiler, &shared.config, bytes)?;
+            (trusted(&shared.engine, &code).map_err(failed)?, Some(code))
+        }
+        None => (Component::from_binary(&shared.engine, bytes).map_err(failed)?, None),
+    };
     // Checked before it is kept: what the host refuses does not fill the cache.
     check_imports(shared, &component)?;
     if let Some(cache) = &shared.cache {
-        let kept = component
-            .serialize()
-            .map_err(|error| std::io::Error::other(error.to_string()))
-            .and_then(|code| cache.write(sha256, &code));
+        let kept = match code {
+            Some(code) => Ok(code),
+            None => component.serialize().map_err(|error| std::io::Error::other(error.to_string())),
+        }
+        .and_then(|code| cache.write(sha256, &code));
         if let Err(error) = kept {
             tracing::warn!(%error, "a compiled scorer cannot be kept; the next start compiles it anew");
         }
@@ -169,7 +197,7 @@ fn link(shared: &Shared, component: &Component) -> Result<ScorerPre<Guest>, Load
 }
 
 fn describe(shared: &Shared, pre: &ScorerPre<Guest>) -> Result<Descriptor, LoadError> {
-    let mut store = store(shared, "unnamed", shared.config.prepare_deadline);
+    let mut store = store(shared, "unnamed", shared.config.prepare_deadline, usize::MAX);
     let told = pre
         .instantiate(&mut store)
         .and_then(|scorer| scorer.twinwright_scoring_scoring().call_describe(&mut store))
@@ -201,6 +229,7 @@ fn describe(shared: &Shared, pre: &ScorerPre<Guest>) -> Result<Descriptor, LoadE
     })
 }
 
-fn hexadecimal(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+/// Whether bytes have a SHA-256, given in hexadecimal.
+pub fn has_hash(bytes: &[u8], sha256: &str) -> bool {
+    hexadecimal(&Sha256::digest(bytes)) == sha256
 }

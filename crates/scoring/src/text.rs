@@ -33,6 +33,11 @@ pub(crate) fn cause(error: &wasmtime::Error) -> String {
     tame(&parts.join(": "))
 }
 
+/// Bytes as lower case hexadecimal digits.
+pub(crate) fn hexadecimal(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -1,6 +1,7 @@
 //! A scorer that misbehaves on request, for the host's tests. It has no manifest and is never published.
 //!
-//! The baseline's bytes are the name of the misbehaviour.
+//! The baseline's bytes are the name of the misbehaviour, unless [`MARK`] names one: tests change the mark's bytes in
+//! the component, and so make versions of it that behave differently with a real baseline.
 
 use std::cell::RefCell;
 use std::hint::black_box;
@@ -16,7 +17,37 @@ thread_local! {
     static LEAK: RefCell<Vec<Vec<u8>>> = const { RefCell::new(Vec::new()) };
 }
 
+/// Fields of a fixed width.
+static MARK: &str = "@@HOSTILE:version=0.0.1;how=                ;@@";
+
+fn mark(field: &str) -> &'static str {
+    let text: &'static str = black_box(MARK);
+    text.split_once(field).and_then(|(_, rest)| rest.split(';').next()).unwrap_or_default().trim()
+}
+
 struct Hostile;
+
+/// Scores that follow from the rows' times, times a factor: what a working scorer might say.
+fn steady(answer: &mut Scored, times: &[u8], factor: f64) {
+    let signals = (answer.contributions.len() / answer.scores.len().max(1)).max(1);
+    let scores: Vec<f64> = times
+        .chunks_exact(8)
+        .map(|bytes| i64::from_le_bytes(bytes.try_into().unwrap_or_default()))
+        .map(|time| factor * (0.05 + 0.9 * ((time / 1_000_000).rem_euclid(997) * 7_919 % 997) as f64 / 997.0))
+        .collect();
+    let mut contributions = vec![0.0; scores.len() * signals];
+    for (row, score) in scores.iter().enumerate() {
+        contributions[row * signals] = *score;
+    }
+    answer.scores = pack(&scores);
+    answer.contributions = pack(&contributions);
+}
+
+fn waste(turns: u64) {
+    for turn in 0..turns {
+        black_box(turn);
+    }
+}
 
 fn spin() -> ! {
     let mut turns = 0_u64;
@@ -37,16 +68,22 @@ fn pack(values: &[f64]) -> Vec<u8> {
 
 impl Guest for Hostile {
     fn describe() -> Descriptor {
+        if mark("how=") == "describe-spin" {
+            spin();
+        }
         Descriptor {
             name: "hostile".to_owned(),
-            version: "0.0.1".to_owned(),
+            version: mark("version=").to_owned(),
             state_format: 1,
             deterministic: false,
         }
     }
 
     fn prepare(baseline: Vec<u8>) -> Result<(), String> {
-        let how = String::from_utf8_lossy(&baseline).into_owned();
+        let how = match mark("how=") {
+            "" => String::from_utf8_lossy(&baseline).into_owned(),
+            told => told.to_owned(),
+        };
         match how.as_str() {
             "prepare-spin" => spin(),
             "prepare-panic" => panic!("asked to"),
@@ -59,6 +96,7 @@ impl Guest for Hostile {
 
     fn score(batch: Batch) -> Result<Scored, String> {
         let rows = batch.device.len() / 4;
+        let times = batch.time;
         let cells = rows * batch.signals as usize;
         let mut answer = Scored {
             scores: pack(&vec![0.5; rows]),
@@ -83,6 +121,38 @@ impl Guest for Hostile {
             "nan" => answer.scores = pack(&vec![f64::NAN; rows]),
             "negative" => answer.scores = pack(&vec![-1.0; rows]),
             "contribution" => answer.contributions = pack(&vec![f64::INFINITY; cells]),
+            "steady" => steady(&mut answer, &times, 1.0),
+            "drifted" => steady(&mut answer, &times, 1.7),
+            "slow" => {
+                steady(&mut answer, &times, 1.0);
+                waste(200_000_000);
+            }
+            "crash-1-percent" => {
+                steady(&mut answer, &times, 1.0);
+                let bad = |bytes: &[u8]| bytes.try_into().is_ok_and(|b| i64::from_le_bytes(b) / 1_000_000 % 100 == 7);
+                assert!(!times.chunks_exact(8).any(bad), "one row in a hundred");
+            }
+            "long" => answer.scores.extend(pack(&[0.5])),
+            "none" => answer.scores.clear(),
+            "infinite" => answer.scores = pack(&vec![f64::INFINITY; rows]),
+            "edge" => {
+                let edges = [0.0, f64::MIN_POSITIVE / 4.0, 1e308, f64::MIN_POSITIVE];
+                answer.scores = pack(&(0..rows).map(|row| edges[row % 4]).collect::<Vec<_>>());
+            }
+            "contribution-nan" => answer.contributions = pack(&vec![f64::NAN; cells]),
+            "state-memory" => {
+                // Adds the number of earlier calls, which no scorer may remember.
+                LEAK.with_borrow_mut(|leak| leak.push(Vec::new()));
+                let calls = LEAK.with_borrow(Vec::len) as f64;
+                answer.scores = pack(&vec![calls; rows]);
+            }
+            "exit" => std::process::abort(),
+            "divide" => {
+                black_box(rows / black_box(0_usize));
+            }
+            "null" => {
+                black_box(answer.scores.get(black_box(usize::MAX)).copied().unwrap_or_else(|| panic!("out of bounds")));
+            }
             "status" => answer.status.fill(9),
             "state-ends" => answer.state_ends.fill(0xff),
             "refuse" => return Err("not today".to_owned()),

@@ -177,6 +177,11 @@ fn validate(config: &Config) -> Result<(), ConfigError> {
             return invalid(format!("{key} = {value}: needs {low} to {high}"));
         }
     }
+    config
+        .scoring
+        .canary
+        .validate()
+        .map_err(|text| ConfigError::Invalid(format!("scoring.canary: {text}")))?;
     config.equipment.validate().map_err(ConfigError::Invalid)
 }
 

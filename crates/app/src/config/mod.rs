@@ -7,6 +7,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 use twinwright_core::policy::Equipment;
+use twinwright_scoring::swap::SwapPolicy;
 
 pub use load::{ConfigError, load};
 
@@ -89,6 +90,10 @@ pub struct Scoring {
     pub memory_mb: usize,
     /// How long a new baseline or scorer may go unnoticed.
     pub refresh_seconds: u32,
+    /// Keys that published scorers are signed with, what is revoked, lowest versions; or empty.
+    pub trust_file: PathBuf,
+    /// When a new version of a scorer is promoted or rolled back.
+    pub canary: SwapPolicy,
 }
 
 /// Section `ingest`.

@@ -16,6 +16,7 @@ use super::check::Places;
 use super::scorer::{ModelScorer, Who};
 use super::state::{Device, LastScore, Model, PartitionState};
 use crate::messages::{AlertMessage, Cause, Outputs};
+use crate::scorers::canary::split;
 
 /// Causes of an alert at the most.
 const MAX_CAUSES: usize = 5;
@@ -94,8 +95,11 @@ pub fn apply(
     }
     for (model, rows) in by_model.iter().enumerate().filter(|(_, rows)| !rows.is_empty()) {
         let name = Arc::clone(&state.models[model].name);
-        if let Some(scorer) = scorers.get_mut(&name) {
-            score(state, frame, places, rows, scorer, plant, &mut effects);
+        let device_of = |row: u32| &*frame.devices[frame.device[row as usize] as usize];
+        for (key, rows) in split(&name, rows, scorers, device_of) {
+            if let Some(scorer) = scorers.get_mut(&key) {
+                score(state, frame, places, &rows, scorer, plant, &mut effects);
+            }
         }
     }
     effects
@@ -182,7 +186,7 @@ fn score(
         mask: &mask,
         state: &own,
     };
-    let outcome = scorer.score(&batch, &ScoreBatch { state: &stand_in, ..batch });
+    let outcome = scorer.score(&batch, &ScoreBatch { state: &stand_in, ..batch }, &devices);
     if let Some(error) = outcome.error {
         let model = state.models[state.devices[devices[0] as usize].model as usize].name.clone();
         effects.failures.push((model, error));

@@ -36,6 +36,7 @@ use crate::config::Config;
 use crate::kill;
 use crate::messages::Outputs;
 use crate::patcher::Patcher;
+use crate::scorers::canary;
 use crate::scores::ScoreBuffer;
 
 /// Why a batch could not be made durable.
@@ -265,19 +266,10 @@ impl Ingest {
                 continue;
             }
             if let Some(selected) = self.catalog.current(model, now).await {
-                let stale = slot.scorers.get(model).is_none_or(|scorer| scorer.version != selected.version);
-                if stale && let Some(scorer) = selected.prepare() {
-                    info!(
-                        model,
-                        scorer = scorer.version.scorer,
-                        baseline = scorer.version.baseline,
-                        "scorer in use"
-                    );
-                    slot.scorers.insert(Arc::from(model), scorer);
-                }
-                versions.insert(model.to_owned(), selected.version.clone());
+                selected.install(model, &mut slot.scorers);
+                versions.extend(selected.versions(model));
             } else {
-                slot.scorers.remove(model);
+                slot.scorers.retain(|key, _| canary::model_of(key) != model);
             }
         }
         versions

@@ -13,6 +13,7 @@ use super::check::check;
 use super::ingest::{Ingest, IngestError, Slot, run_blocking};
 use super::scorer::ModelScorer;
 use super::state::{Gap, PartitionState};
+use crate::scorers::canary;
 
 /// For whom segments are replayed.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -118,6 +119,7 @@ impl Ingest {
                 }
             }
             scorers.retain(|model, _| metadata.versions.contains_key(&**model));
+            canary::connect(&metadata.versions, &mut scorers);
             let places = check(&mut state, &mut frame, &self.config.equipment);
             let plant = Plant { hub: &self.config.hub, equipment: &self.config.equipment };
             let effects = run_blocking(|| apply(&mut state, &frame, &places, &mut scorers, plant));

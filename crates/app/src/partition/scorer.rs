@@ -1,9 +1,13 @@
 //! The scorer that a partition uses for an equipment model, and what happens when it fails.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use twinwright_core::scoring::{ScoreBatch, Scored, Scorer, ScorerError, check_answer};
 use twinwright_history::segment::Version;
+use twinwright_scoring::swap::Trial;
+
+use crate::scorers::canary::Canary;
 
 /// After so many failed batches in a row a scorer is left out until it is replaced.
 const MAX_FAILURES: u32 = 3;
@@ -26,6 +30,10 @@ pub struct ModelScorer {
     pub stand_in: Box<dyn Scorer>,
     /// Failed batches in a row.
     pub failures: u32,
+    /// Who serves a share of the devices in its place.
+    pub canary: Option<Canary>,
+    /// What compares it with another version, while one is on trial.
+    pub trial: Option<Trial>,
 }
 
 impl std::fmt::Debug for ModelScorer {
@@ -60,17 +68,22 @@ impl ModelScorer {
         self.scorer.is_some() && self.failures < MAX_FAILURES
     }
 
-    /// Scores with the scorer, or with the stand-in and its states when that fails.
-    pub fn score(&mut self, batch: &ScoreBatch<'_>, stand_in: &ScoreBatch<'_>) -> Outcome {
+    /// Scores with the scorer, or with the stand-in and its states when that fails. `devices` are numbers of the
+    /// batch's devices that stay theirs from batch to batch.
+    pub fn score(&mut self, batch: &ScoreBatch<'_>, stand_in: &ScoreBatch<'_>, devices: &[u32]) -> Outcome {
         let mut error = None;
         if self.failures < MAX_FAILURES
             && let Some(scorer) = &mut self.scorer
         {
+            let started = self.trial.is_some().then(Instant::now);
             let answer =
                 scorer.score(batch).and_then(|answer| match check_answer(batch, &answer, MAX_STATE) {
                     Ok(()) => Ok(answer),
                     Err(cause) => Err(ScorerError::Contract { scorer: scorer.id().to_owned(), cause }),
                 });
+            if let (Some(trial), Some(started)) = (&mut self.trial, started) {
+                trial.observe(batch, devices, answer.as_ref(), started.elapsed());
+            }
             match answer {
                 Ok(answer) => {
                     self.failures = 0;

@@ -9,6 +9,7 @@ mod history;
 mod hub;
 mod local;
 mod periods;
+pub mod plugin;
 mod replay;
 pub mod train;
 mod twins;

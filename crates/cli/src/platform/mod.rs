@@ -108,6 +108,7 @@ impl Platform {
             ("TWINWRIGHT_IOT_HUB__HOST", connection.hub_url.clone()),
             ("TWINWRIGHT_IOT_HUB__CONNECTION_FILE", text(&service)),
             ("TWINWRIGHT_IOT_HUB__CA_FILE", text(&connection.ca_file)),
+            ("TWINWRIGHT_SCORING__TRUST_FILE", text(&crate::commands::plugin::keys::ensure(&data)?)),
             ("TWINWRIGHT_SCORING__CACHE_DIR", text(&make_private(&data.join("cache"))?)),
         ];
         host.environment = own.map(|(name, value)| (name.to_owned(), value)).into();

@@ -1,0 +1,14 @@
+//! Scorers that people publish while the line runs: where packages and decisions are kept, how a release is loaded,
+//! and what a partition needs so that shadow and canary work.
+//!
+//! [`registry`] keeps signed packages, [`decisions`] the numbered documents by which every instance comes to the same
+//! standing, [`loader`] verifies and compiles, [`canary`] splits the rows of a batch, [`trials`] carries verdicts back
+//! into decisions.
+
+pub mod canary;
+pub mod decisions;
+pub mod loader;
+pub mod registry;
+#[cfg(test)]
+mod tests;
+pub mod trials;

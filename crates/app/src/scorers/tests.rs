@@ -1,0 +1,1 @@
+//! Published scorers in the flow.
