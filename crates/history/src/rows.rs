@@ -154,10 +154,6 @@ impl Dictionary {
         number
     }
 
-    pub(crate) fn text(&self, number: u32) -> Arc<str> {
-        Arc::clone(&self.texts[number as usize])
-    }
-
     pub(crate) fn shared(&self, number: u32) -> &Arc<str> {
         &self.texts[number as usize]
     }

@@ -150,6 +150,7 @@ pub(super) fn made_up(signals: usize, scorer: &str) -> anyhow::Result<Vec<u8>> {
             .map(|at| if at / signals == at % signals { 1.0 } else { 0.01 })
             .collect(),
         ewma_deviation: vec![0.3; signals],
+        components: vec![],
     };
     let baseline = Baseline {
         format: FORMAT,
@@ -165,6 +166,9 @@ pub(super) fn made_up(signals: usize, scorer: &str) -> anyhow::Result<Vec<u8>> {
         window_rows: 30,
         ewma_alpha: 0.1,
         gap_reset_seconds: 60.0,
+        slow_alpha: vec![],
+        range: None,
+        principal: None,
         limits: [scorer, "ewma-chart", "smoothed-mahalanobis"].map(|name| (name.to_owned(), 4.0)).into(),
         metrics: Default::default(),
         note: "made up for a check".to_owned(),
