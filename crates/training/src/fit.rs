@@ -118,8 +118,11 @@ pub fn fit(
         ("shrinkage", fitted.shrinkage),
         ("wandering_signals", fitted.slow_alpha.iter().filter(|alpha| **alpha > 0.0).count() as f64),
     ];
-    let scorers: Vec<String> =
-        SCORERS.into_iter().filter(|name| ALWAYS.contains(name) || options.wants(name)).map(str::to_owned).collect();
+    let scorers: Vec<String> = SCORERS
+        .into_iter()
+        .filter(|name| ALWAYS.contains(name) || options.wants(name))
+        .map(str::to_owned)
+        .collect();
     let has = |name: &str| scorers.iter().any(|scorer| scorer == name);
     let mut baseline = Baseline {
         format: FORMAT,

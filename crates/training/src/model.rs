@@ -7,7 +7,9 @@ use crate::covariance::ledoit_wolf;
 use crate::principal::directions;
 use crate::rows::Ordered;
 use crate::statistics::mean_deviation;
-use crate::windows::{Normal, charts, ewma_spread, residuals, runs, wandering, window_means, without_slow_mean};
+use crate::windows::{
+    Normal, charts, ewma_spread, residuals, runs, wandering, window_means, without_slow_mean,
+};
 use crate::{Options, TrainError, clean, regimes};
 
 /// What a fit gave.
@@ -64,15 +66,15 @@ pub(crate) fn fit_regimes(
     } else {
         None
     };
-    let (components, retained) = directions.map_or((Vec::new(), 0), |found| (found.components, found.retained));
+    let (components, retained) =
+        directions.map_or((Vec::new(), 0), |found| (found.components, found.retained));
     let regimes = normal
         .into_iter()
         .enumerate()
         .map(|(at, normal)| Regime {
             centre: found.centres[at].clone(),
             scale: found.scale.clone(),
-            weight: found.of_row.iter().filter(|regime| **regime == at).count() as f64
-                / levels.rows() as f64,
+            weight: found.of_row.iter().filter(|regime| **regime == at).count() as f64 / levels.rows() as f64,
             mean: normal.mean,
             deviation: normal.deviation,
             precision: precisions[at].clone(),

@@ -112,7 +112,8 @@ mod tests {
             .collect();
         let found = directions(&charts, 3).unwrap();
         assert_eq!(found.retained, 2);
-        let mean: Vec<f64> = (0..3).map(|s| charts.iter().skip(s).step_by(3).sum::<f64>() / rows as f64).collect();
+        let mean: Vec<f64> =
+            (0..3).map(|s| charts.iter().skip(s).step_by(3).sum::<f64>() / rows as f64).collect();
         for direction in found.components.chunks(3) {
             let along = |row: &[f64]| -> f64 { (0..3).map(|s| direction[s] * (row[s] - mean[s])).sum() };
             let spread = charts.chunks(3).map(|row| along(row).powi(2)).sum::<f64>() / rows as f64;

@@ -53,7 +53,13 @@ fn names() -> (Vec<String>, Vec<String>) {
 }
 
 fn options() -> LifeOptions {
-    let boost = BoostSettings { trees: 60, learning_rate: 0.1, least_rows: 20, feature_share: 0.5, ..BoostSettings::default() };
+    let boost = BoostSettings {
+        trees: 60,
+        learning_rate: 0.1,
+        least_rows: 20,
+        feature_share: 0.5,
+        ..BoostSettings::default()
+    };
     LifeOptions { unit: Unit::Cycles, cap: Some(90.0), boost, ..LifeOptions::default() }
 }
 
