@@ -28,14 +28,18 @@ pub(crate) fn run(options: &QualityOptions) -> anyhow::Result<ExitCode> {
     let interpreter = if options.no_references {
         None
     } else {
-        Some(python::install(&workspace.root, "bench", "scikit-learn runs beside our detectors").map_err(anyhow::Error::msg)?)
+        Some(
+            python::install(&workspace.root, "bench", "scikit-learn runs beside our detectors")
+                .map_err(anyhow::Error::msg)?,
+        )
     };
     let out = workspace.target.join("quality");
     fs::create_dir_all(&out).with_context(|| format!("cannot make {}", out.display()))?;
     let mut reports = Vec::new();
     let mut passed = true;
     for (name, places) in SUITES.iter().filter(|(name, _)| wanted(name)) {
-        let Some(data) = places.iter().map(|place| options.data.join(place)).find(|data| data.is_dir()) else {
+        let Some(data) = places.iter().map(|place| options.data.join(place)).find(|data| data.is_dir())
+        else {
             say(&format!("{name} is left out: {} has no {}", options.data.display(), places[0]));
             continue;
         };
@@ -87,7 +91,8 @@ mod tests {
 
     #[test]
     fn each_figure_names_its_settings() {
-        let report = serde_json::json!({ "settings_hash": "ab", "figures": [{ "name": "skab_f1", "value": 0.8 }] });
+        let report =
+            serde_json::json!({ "settings_hash": "ab", "figures": [{ "name": "skab_f1", "value": 0.8 }] });
         let all = figures(&[report]);
         assert_eq!(all, [serde_json::json!({ "name": "skab_f1", "value": 0.8, "settings_hash": "ab" })]);
     }

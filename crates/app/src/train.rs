@@ -187,8 +187,7 @@ async fn attempt(
     let choice = choose(&readings.signals, settings, &fitting, &options)?;
     (run.scorer, run.reasons) = (choice.scorer.clone(), choice.reasons.clone());
     let newest = rows - rows / 5;
-    let moved =
-        drift(readings.signals.len(), &readings.matrix(0..newest), &readings.matrix(newest..rows))?;
+    let moved = drift(readings.signals.len(), &readings.matrix(0..newest), &readings.matrix(newest..rows))?;
     run.drift = readings.signals.iter().cloned().zip(moved).collect();
     // The chosen scorer is fitted besides those that every baseline has.
     let options = choice.options;

@@ -241,7 +241,10 @@ impl Baseline {
                 return Err(wrong("principal.alpha", "must be above 0 and at most 1".to_owned()));
             }
             if principal.retained > width || self.regimes.iter().any(|regime| regime.components.is_empty()) {
-                return Err(wrong("principal", "needs components in each regime, and retains no more".to_owned()));
+                return Err(wrong(
+                    "principal",
+                    "needs components in each regime, and retains no more".to_owned(),
+                ));
             }
         }
         for (scorer, limit) in &self.limits {

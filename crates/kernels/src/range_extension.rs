@@ -276,7 +276,8 @@ impl RowKernel for RangeExtension {
         }
         let (mut present, mut warm) = (false, false);
         let mut raw = 0.0_f64;
-        for ((track, &value), contribution) in state.signals.iter_mut().zip(row).zip(contributions.iter_mut()) {
+        for ((track, &value), contribution) in state.signals.iter_mut().zip(row).zip(contributions.iter_mut())
+        {
             if value.is_nan() {
                 continue;
             }

@@ -45,7 +45,11 @@ pub fn choose(
     };
     let moves = measured.iter().filter(moving).count();
     if moves < measured.len() {
-        reasons.push(format!("{} of {} signals never moved in training", measured.len() - moves, measured.len()));
+        reasons.push(format!(
+            "{} of {} signals never moved in training",
+            measured.len() - moves,
+            measured.len()
+        ));
     }
     let windows = ordered.rows() / options.window_rows.max(1);
     let scorer = if measured.len() == 1 {

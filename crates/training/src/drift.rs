@@ -1,7 +1,7 @@
 //! Drift between two stretches of rows: the population stability index.
 
-use crate::TrainError;
 use crate::Matrix;
+use crate::TrainError;
 use crate::statistics::quantile;
 
 /// Bins of equal share in the older rows.
@@ -16,7 +16,9 @@ const LEAST: f64 = 1e-4;
 /// [`TrainError::Shape`].
 pub fn drift(width: usize, older: &Matrix<'_>, newer: &Matrix<'_>) -> Result<Vec<f64>, TrainError> {
     let (older, newer) = (older.ordered(width)?, newer.ordered(width)?);
-    Ok((0..width).map(|signal| index(older.column(signal).collect(), newer.column(signal).collect())).collect())
+    Ok((0..width)
+        .map(|signal| index(older.column(signal).collect(), newer.column(signal).collect()))
+        .collect())
 }
 
 /// The index between two sets of values.

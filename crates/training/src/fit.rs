@@ -108,8 +108,8 @@ pub fn fit(
     let gap =
         options.gap_reset_seconds.unwrap_or_else(|| (30.0 * all.interval_seconds()).clamp(60.0, 86_400.0));
     let fit_rows = split(&all, options)?;
-    let (_, newer) = all.split(fit_rows);
     let fitted = model::fit_regimes(all.clone(), fit_rows, signals, &columns, gap, options)?;
+    let newer = fitted.calibration.unwrap_or_else(|| all.split(fit_rows).1);
     let metrics = [
         ("fit_rows", (all.rows() - newer.rows()) as f64),
         ("calibration_rows", newer.rows() as f64),
@@ -118,8 +118,11 @@ pub fn fit(
         ("shrinkage", fitted.shrinkage),
         ("wandering_signals", fitted.slow_alpha.iter().filter(|alpha| **alpha > 0.0).count() as f64),
     ];
-    let scorers: Vec<String> =
-        SCORERS.into_iter().filter(|name| ALWAYS.contains(name) || options.wants(name)).map(str::to_owned).collect();
+    let scorers: Vec<String> = SCORERS
+        .into_iter()
+        .filter(|name| ALWAYS.contains(name) || options.wants(name))
+        .map(str::to_owned)
+        .collect();
     let has = |name: &str| scorers.iter().any(|scorer| scorer == name);
     let mut baseline = Baseline {
         format: FORMAT,

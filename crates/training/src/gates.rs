@@ -91,7 +91,8 @@ mod tests {
 
     fn check(device: &[u32], time: &[i64], values: &[f64]) -> String {
         let rows = Matrix { device, time, values };
-        gates(&["temperature".to_owned()], &rows).map_or_else(|error| error.to_string(), |()| "sound".to_owned())
+        gates(&["temperature".to_owned()], &rows)
+            .map_or_else(|error| error.to_string(), |()| "sound".to_owned())
     }
 
     #[test]
@@ -108,6 +109,10 @@ mod tests {
         assert_eq!(check(&four, &time, &wave), "sound");
         let fahrenheit: Vec<f64> =
             wave.iter().zip(&four).map(|(v, d)| if *d == 2 { v * 1.8 + 32.0 } else { *v }).collect();
-        assert!(check(&four, &time, &fahrenheit).contains("other units"), "{}", check(&four, &time, &fahrenheit));
+        assert!(
+            check(&four, &time, &fahrenheit).contains("other units"),
+            "{}",
+            check(&four, &time, &fahrenheit)
+        );
     }
 }

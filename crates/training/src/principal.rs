@@ -112,11 +112,14 @@ mod tests {
             .collect();
         let found = directions(&charts, 3).unwrap();
         assert_eq!(found.retained, 2);
-        let mean: Vec<f64> = (0..3).map(|s| charts.iter().skip(s).step_by(3).sum::<f64>() / rows as f64).collect();
-        for direction in found.components.chunks(3) {
+        let mean: Vec<f64> =
+            (0..3).map(|s| charts.iter().skip(s).step_by(3).sum::<f64>() / rows as f64).collect();
+        for (at, direction) in found.components.chunks(3).enumerate() {
             let along = |row: &[f64]| -> f64 { (0..3).map(|s| direction[s] * (row[s] - mean[s])).sum() };
             let spread = charts.chunks(3).map(|row| along(row).powi(2)).sum::<f64>() / rows as f64;
-            assert!((0.5..1.3).contains(&spread), "{spread}");
+            // Shrinkage lends the direction that hardly spreads some of the others' spread.
+            let least = if at < found.retained { 0.5 } else { 0.0 };
+            assert!((least..1.3).contains(&spread), "direction {at}: {spread}");
         }
     }
 }

@@ -10,8 +10,8 @@ use twinwright_history::StoreError;
 use twinwright_history::segments::SegmentLog;
 
 use crate::app::App;
-use crate::train::{periods, records};
 use crate::train::{DeviceNumbers, Promotion, PromotionError, Readings, fit_and_promote};
+use crate::train::{periods, records};
 
 /// Rows this long before an alert opened are left out too: the fault was there before it was seen.
 const BEFORE_ALERT: Micros = 600 * SECOND;

@@ -30,7 +30,8 @@ pub(super) async fn run(command: TrainCommand, output: Output) -> anyhow::Result
         TrainCommand::Diff { number, with } => diff(number, with, output).await,
         TrainCommand::Promote { model, file } => {
             let json = std::fs::read(&file).with_context(|| format!("cannot read {}", file.display()))?;
-            let baseline = Baseline::from_json(&json).with_context(|| format!("{} is refused", file.display()))?;
+            let baseline =
+                Baseline::from_json(&json).with_context(|| format!("{} is refused", file.display()))?;
             promote(&model.data, &model.model, baseline, &format!("from {}", file.display()), output).await
         }
         TrainCommand::Rollback(of) => {
@@ -75,7 +76,9 @@ async fn promote(
     baseline.id = format!("{model}/{number}");
     model.clone_into(&mut baseline.equipment);
     if documents.create(number, Bytes::from(baseline.to_json()?)).await? == Created::AlreadyThere {
-        bail!("another run promoted a baseline meanwhile; look at it with `train list {model}`, then try again");
+        bail!(
+            "another run promoted a baseline meanwhile; look at it with `train list {model}`, then try again"
+        );
     }
     let run = TrainingRun {
         at: iso(now()),
@@ -97,11 +100,14 @@ async fn list(model: &ModelOption, output: Output) -> anyhow::Result<()> {
     let numbers = baselines(&store, &model.model).list().await?;
     output.result(&serde_json::json!({ "baselines": numbers, "runs": runs }), || {
         let row = |(number, run): &(u64, TrainingRun)| {
-            let promoted = run.promoted.map_or_else(|| "refused".to_owned(), |number| format!("baseline {number}"));
+            let promoted =
+                run.promoted.map_or_else(|| "refused".to_owned(), |number| format!("baseline {number}"));
             vec![number.to_string(), run.at.clone(), promoted, run.rows.to_string(), clean(&run.reason)]
         };
         let rows: Vec<Vec<String>> = runs.iter().map(row).collect();
-        let force = numbers.last().map_or_else(|| "no baseline".to_owned(), |last| format!("baseline {last} is in force"));
+        let force = numbers
+            .last()
+            .map_or_else(|| "no baseline".to_owned(), |last| format!("baseline {last} is in force"));
         format!("{}: {force}\n{}", model.model, table(&["run", "at", "outcome", "rows", "why"], &rows))
     });
     Ok(())
@@ -130,7 +136,8 @@ async fn diff(of: NumberOption, with: u64, output: Output) -> anyhow::Result<()>
     put("signals".to_owned(), one.signals.join(", "), other.signals.join(", "));
     put("regimes".to_owned(), one.regimes.len().to_string(), other.regimes.len().to_string());
     put("rows".to_owned(), one.window.rows.to_string(), other.window.rows.to_string());
-    let number = |figure: Option<&f64>| figure.map_or_else(|| "–".to_owned(), |figure| format!("{figure:.4}"));
+    let number =
+        |figure: Option<&f64>| figure.map_or_else(|| "–".to_owned(), |figure| format!("{figure:.4}"));
     for scorer in one.limits.keys().chain(other.limits.keys()).collect::<std::collections::BTreeSet<_>>() {
         put(format!("limit of {scorer}"), number(one.limits.get(scorer)), number(other.limits.get(scorer)));
     }
@@ -159,9 +166,10 @@ async fn explain(
         Some(number) => runs.iter().find(|(of, _)| *of == number),
         None => runs.last(),
     };
-    let (number, run) =
-        found.with_context(|| format!("{} has no such training run; `train list` shows them", model.model))?;
-    let outcome = run.promoted.map_or_else(|| "refused".to_owned(), |number| format!("baseline {number} promoted"));
+    let (number, run) = found
+        .with_context(|| format!("{} has no such training run; `train list` shows them", model.model))?;
+    let outcome =
+        run.promoted.map_or_else(|| "refused".to_owned(), |number| format!("baseline {number} promoted"));
     let mut lines = vec![
         format!("run {number} of {} at {}: {outcome}", model.model, run.at),
         format!("why: {}", clean(&run.reason)),

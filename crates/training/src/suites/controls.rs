@@ -18,6 +18,9 @@ pub fn alarms(rows: usize, clock_rows: usize, seed: u64) -> Vec<(String, Vec<boo
         controls.push((format!("control: random {number}"), alarm));
     }
     let clock = clock_rows.max(1);
-    controls.push((format!("control: clock of {clock} rows"), (0..rows).map(|row| row / clock % 2 == 1).collect()));
+    controls.push((
+        format!("control: clock of {clock} rows"),
+        (0..rows).map(|row| row / clock % 2 == 1).collect(),
+    ));
     controls
 }

@@ -67,7 +67,8 @@ impl Outcome {
             }
         }
         let outside = |(from, to): &(usize, usize)| !self.truth[*from..*to].iter().any(|truth| *truth);
-        counts.false_episodes = stretches(&self.alarm).iter().filter(|stretch| outside(stretch)).count() as f64;
+        counts.false_episodes =
+            stretches(&self.alarm).iter().filter(|stretch| outside(stretch)).count() as f64;
         counts
     }
 }

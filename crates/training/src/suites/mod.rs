@@ -70,8 +70,12 @@ pub trait Suite: Sync {
     ///
     /// # Errors
     /// [`SuiteError`]: nothing of the format in the folder, a line that cannot be read, rows that give no baseline.
-    fn run(&self, folder: &Path, settings: &Settings, host: &mut dyn ScorerHost)
-    -> Result<Report, SuiteError>;
+    fn run(
+        &self,
+        folder: &Path,
+        settings: &Settings,
+        host: &mut dyn ScorerHost,
+    ) -> Result<Report, SuiteError>;
 }
 
 /// All suites.

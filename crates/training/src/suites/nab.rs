@@ -32,7 +32,12 @@ impl Suite for Nab {
         "single signals with labelled windows, scored by NAB's rule"
     }
 
-    fn run(&self, folder: &Path, settings: &Settings, host: &mut dyn ScorerHost) -> Result<Report, SuiteError> {
+    fn run(
+        &self,
+        folder: &Path,
+        settings: &Settings,
+        host: &mut dyn ScorerHost,
+    ) -> Result<Report, SuiteError> {
         let recordings = recordings(folder)?;
         let nab = &settings.nab;
         let options = Options {
@@ -106,9 +111,10 @@ const PROTOCOL: &str = "The first 15 % of a recording (of 5,000 rows at most) tr
 fn figures(chosen: &[Vec<Earned>; 3], settings: &Settings) -> Vec<Figure> {
     let mut figures = Vec::new();
     for ((name, profile), all) in PROFILES.into_iter().zip(chosen) {
-        let span = bootstrap::interval(all.len(), settings.bootstrap.samples, settings.bootstrap.seed, |drawn| {
-            normalised(drawn.iter().map(|at| &all[*at]), profile)
-        });
+        let span =
+            bootstrap::interval(all.len(), settings.bootstrap.samples, settings.bootstrap.seed, |drawn| {
+                normalised(drawn.iter().map(|at| &all[*at]), profile)
+            });
         let name = format!("nab_{}", name.replace(' ', "_"));
         let figure = Figure::new(&name, normalised(all, profile), "").interval(span);
         figures.push(if figures.is_empty() {
@@ -149,7 +155,11 @@ fn recordings(folder: &Path) -> Result<Vec<(Recording, Windows)>, SuiteError> {
         wanted: "labels (combined_windows.json) and the recordings they name",
     };
     let labels = read::files(folder, &[LABELS])?.into_iter().next().ok_or_else(nothing)?;
-    let wrong = |path: &Path, line: usize, problem: String| SuiteError::Format { path: path.to_owned(), line, problem };
+    let wrong = |path: &Path, line: usize, problem: String| SuiteError::Format {
+        path: path.to_owned(),
+        line,
+        problem,
+    };
     let windows: BTreeMap<String, Vec<(String, String)>> = serde_json::from_str(&read::text(&labels)?)
         .map_err(|error| wrong(&labels, error.line(), error.to_string()))?;
     let files = read::files(folder, &[".csv"])?;
@@ -158,9 +168,12 @@ fn recordings(folder: &Path) -> Result<Vec<(Recording, Windows)>, SuiteError> {
         let Some(path) = files.iter().find(|path| path.ends_with(name)) else { continue };
         let mut recording =
             Recording { name: name.clone(), signals: vec!["value".to_owned()], ..Recording::default() };
-        for (line, text) in read::text(path)?.lines().enumerate().skip(1).filter(|(_, text)| !text.is_empty()) {
-            let cell = text.split_once(',').ok_or_else(|| wrong(path, line + 1, "must be time,value".to_owned()))?;
-            let time = read::time(cell.0).ok_or_else(|| wrong(path, line + 1, format!("{:?} is no time", cell.0)))?;
+        for (line, text) in read::text(path)?.lines().enumerate().skip(1).filter(|(_, text)| !text.is_empty())
+        {
+            let cell =
+                text.split_once(',').ok_or_else(|| wrong(path, line + 1, "must be time,value".to_owned()))?;
+            let time = read::time(cell.0)
+                .ok_or_else(|| wrong(path, line + 1, format!("{:?} is no time", cell.0)))?;
             recording.time.push(time);
             recording.values.push(cell.1.trim().parse().unwrap_or(f64::NAN));
         }
@@ -168,8 +181,11 @@ fn recordings(folder: &Path) -> Result<Vec<(Recording, Windows)>, SuiteError> {
             let time = read::time(text)?;
             recording.time.iter().position(|of| *of >= time)
         };
-        let mut rows: Windows =
-            windows.iter().filter_map(|(from, to)| Some((row(from)?, row(to)?))).filter(|(a, b)| a <= b).collect();
+        let mut rows: Windows = windows
+            .iter()
+            .filter_map(|(from, to)| Some((row(from)?, row(to)?)))
+            .filter(|(a, b)| a <= b)
+            .collect();
         rows.sort_unstable();
         found.push((recording, rows));
     }

@@ -35,10 +35,10 @@ pub(crate) fn earned(detections: &Detections, profile: Profile) -> Earned {
             best[at] = best[at].max(weight(position) / weight(-1.0));
         } else {
             // Also windows within the probation count as behind: the detector may still be settling.
-            let before = detections.windows.iter().filter(|(_, last)| *last < row).max_by_key(|(_, last)| *last);
-            let cost = before.map_or(-1.0, |(first, last)| {
-                weight((row - last) as f64 / ((last - first).max(1)) as f64)
-            });
+            let before =
+                detections.windows.iter().filter(|(_, last)| *last < row).max_by_key(|(_, last)| *last);
+            let cost = before
+                .map_or(-1.0, |(first, last)| weight((row - last) as f64 / ((last - first).max(1)) as f64));
             earned.sum += cost * profile.false_alarm;
             earned.false_alarms += 1.0;
         }
@@ -50,7 +50,8 @@ pub(crate) fn earned(detections: &Detections, profile: Profile) -> Earned {
 
 /// 0 for a detector that says nothing, 100 for one that finds each window at its first row and nothing else.
 pub(crate) fn normalised<'a>(all: impl IntoIterator<Item = &'a Earned>, profile: Profile) -> f64 {
-    let (sum, windows) = all.into_iter().fold((0.0, 0.0), |(sum, windows), one| (sum + one.sum, windows + one.windows));
+    let (sum, windows) =
+        all.into_iter().fold((0.0, 0.0), |(sum, windows), one| (sum + one.sum, windows + one.windows));
     100.0 * (sum + profile.miss * windows) / (windows * (1.0 + profile.miss)).max(1e-9)
 }
 

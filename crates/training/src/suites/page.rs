@@ -49,7 +49,8 @@ pub fn document(title: &str, body: &str) -> String {
 }
 
 fn figures(figures: &[Figure]) -> String {
-    let mut text = "<table><tr><th>figure</th><th>value</th><th>95 %</th><th>must</th><th>aim</th></tr>".to_owned();
+    let mut text =
+        "<table><tr><th>figure</th><th>value</th><th>95 %</th><th>must</th><th>aim</th></tr>".to_owned();
     for figure in figures {
         let class = match (figure.must, figure.aim) {
             (_, Some(aim)) if aim.holds(figure.value) => "reached",
@@ -57,8 +58,10 @@ fn figures(figures: &[Figure]) -> String {
             (Some(_), _) => "missed",
             _ => "",
         };
-        let interval =
-            figure.low.zip(figure.high).map_or_else(String::new, |(low, high)| format!("{low:.3} – {high:.3}"));
+        let interval = figure
+            .low
+            .zip(figure.high)
+            .map_or_else(String::new, |(low, high)| format!("{low:.3} – {high:.3}"));
         let bound = |bound: Option<super::Bound>| bound.map_or_else(String::new, |bound| bound.to_string());
         let _ = write!(
             text,

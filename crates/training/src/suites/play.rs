@@ -38,11 +38,7 @@ impl Recording {
     /// Rows before `rows` as training rows.
     pub fn training<'a>(&'a self, device: &'a [u32], rows: usize) -> Matrix<'a> {
         let width = self.signals.len();
-        Matrix {
-            device: &device[..rows],
-            time: &self.time[..rows],
-            values: &self.values[..rows * width],
-        }
+        Matrix { device: &device[..rows], time: &self.time[..rows], values: &self.values[..rows * width] }
     }
 }
 

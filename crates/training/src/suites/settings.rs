@@ -88,7 +88,9 @@ impl Settings {
         settings.hash = digest.iter().take(8).map(|byte| format!("{byte:02x}")).collect();
         let share = settings.nab.probation_share;
         if !(0.0..1.0).contains(&share) {
-            return Err(SuiteError::Settings("nab.probation_share must be at least 0 and below 1".to_owned()));
+            return Err(SuiteError::Settings(
+                "nab.probation_share must be at least 0 and below 1".to_owned(),
+            ));
         }
         Ok(settings)
     }

@@ -8,7 +8,8 @@ use std::path::Path;
 use super::detection::{CELLS, Counts, Outcome};
 use super::play::{self, Recording};
 use super::{
-    Bound, Figure, Report, ScorerHost, Settings, Suite, SuiteError, Table, bootstrap, changes, controls, read, vus,
+    Bound, Figure, Report, ScorerHost, Settings, Suite, SuiteError, Table, bootstrap, changes, controls,
+    read, vus,
 };
 use crate::Options;
 
@@ -37,7 +38,12 @@ impl Suite for Skab {
         "pump test bed, 8 sensors at 1 Hz, labelled rows and change points"
     }
 
-    fn run(&self, folder: &Path, settings: &Settings, host: &mut dyn ScorerHost) -> Result<Report, SuiteError> {
+    fn run(
+        &self,
+        folder: &Path,
+        settings: &Settings,
+        host: &mut dyn ScorerHost,
+    ) -> Result<Report, SuiteError> {
         let recordings = recordings(folder)?;
         let skab = &settings.skab;
         let mut methods: BTreeMap<String, Method> = BTreeMap::new();
@@ -54,7 +60,8 @@ impl Suite for Skab {
                 let scores = play::scores(host, &scorer, &trained.document, recording)?;
                 let alarm = play::alarms(&skab.alert, &scores[from..]).open;
                 let volume = vus::volume(&scores[from..], &recording.truth[from..], skab.vus_window_rows);
-                let counts = methods.entry(label.clone()).or_default().take(recording, from, alarm, volume, skab);
+                let counts =
+                    methods.entry(label.clone()).or_default().take(recording, from, alarm, volume, skab);
                 if label == CHOSEN {
                     let mut row = vec![recording.name.clone(), chosen.clone()];
                     row.extend(counts.cells());
@@ -130,8 +137,12 @@ fn protocol(settings: &super::settings::Skab) -> String {
 }
 
 fn interval(recording: &Recording) -> f64 {
-    let mut steps: Vec<f64> =
-        recording.time.windows(2).map(|pair| (pair[1] - pair[0]) as f64 / 1e6).filter(|step| *step > 0.0).collect();
+    let mut steps: Vec<f64> = recording
+        .time
+        .windows(2)
+        .map(|pair| (pair[1] - pair[0]) as f64 / 1e6)
+        .filter(|step| *step > 0.0)
+        .collect();
     crate::statistics::median(&mut steps).unwrap_or(1.0)
 }
 
@@ -139,9 +150,16 @@ fn figures(chosen: &Method, settings: &Settings) -> Vec<Figure> {
     let total = Counts::sum(&chosen.counts);
     let span = |of: fn(&Counts) -> f64| {
         let statistic = |drawn: &[usize]| of(&Counts::sum(drawn.iter().map(|at| &chosen.counts[*at])));
-        bootstrap::interval(chosen.counts.len(), settings.bootstrap.samples, settings.bootstrap.seed, statistic)
+        bootstrap::interval(
+            chosen.counts.len(),
+            settings.bootstrap.samples,
+            settings.bootstrap.seed,
+            statistic,
+        )
     };
-    let figure = |name: &str, unit: &str, of: fn(&Counts) -> f64| Figure::new(name, of(&total), unit).interval(span(of));
+    let figure = |name: &str, unit: &str, of: fn(&Counts) -> f64| {
+        Figure::new(name, of(&total), unit).interval(span(of))
+    };
     let (median, late) = total.delay();
     let mut figures = vec![
         figure("skab_f1", "", Counts::f1).target(Bound::AtLeast(0.81), Bound::AtLeast(0.83)),
@@ -202,7 +220,9 @@ fn recordings(folder: &Path) -> Result<Vec<Recording>, SuiteError> {
             if cells.len() != names.len() {
                 return Err(wrong(format!("{} cells, the header has {}", cells.len(), names.len())));
             }
-            recording.time.push(read::time(cells[0]).ok_or_else(|| wrong(format!("{:?} is no time", cells[0])))?);
+            recording
+                .time
+                .push(read::time(cells[0]).ok_or_else(|| wrong(format!("{:?} is no time", cells[0])))?);
             let number = |at: usize| cells[at].parse::<f64>().unwrap_or(f64::NAN);
             recording.values.extend(signals.iter().map(|at| number(*at)));
             recording.truth.push(number(truth) > 0.5);

@@ -35,7 +35,12 @@ impl Suite for Tep {
         "Tennessee Eastman plant, 52 variables, one recording a fault"
     }
 
-    fn run(&self, folder: &Path, settings: &Settings, host: &mut dyn ScorerHost) -> Result<Report, SuiteError> {
+    fn run(
+        &self,
+        folder: &Path,
+        settings: &Settings,
+        host: &mut dyn ScorerHost,
+    ) -> Result<Report, SuiteError> {
         let nothing = || SuiteError::Nothing {
             path: folder.to_owned(),
             wanted: "recordings d00.dat, d00_te.dat and dNN_te.dat (plain or .gz)",
@@ -58,7 +63,8 @@ impl Suite for Tep {
         let failed = |cause| SuiteError::Train { recording: "d00".to_owned(), cause };
         let choice = choose(&normal.signals, &[], &rows, &options).map_err(failed)?;
         let candidate = fit("tep", &normal.signals, &[], &rows, &choice.options).map_err(failed)?;
-        let document = candidate.baseline.to_json().map_err(|error| failed(crate::TrainError::numeric(error)))?;
+        let document =
+            candidate.baseline.to_json().map_err(|error| failed(crate::TrainError::numeric(error)))?;
         let mut faults = Vec::new();
         for number in 1..=21 {
             if let Some(recording) = read_named(folder, &format!("d{number:02}_te.dat"))? {
@@ -86,7 +92,8 @@ impl Suite for Tep {
                 chosen = rates;
             }
         }
-        let mut references: std::collections::BTreeMap<String, Vec<Rates>> = std::collections::BTreeMap::new();
+        let mut references: std::collections::BTreeMap<String, Vec<Rates>> =
+            std::collections::BTreeMap::new();
         for (fault, recording) in &faults {
             let mut all = values.clone();
             all.extend_from_slice(&recording.values);
@@ -96,7 +103,9 @@ impl Suite for Tep {
             }
         }
         comparison.rows.extend(references.iter().map(|(label, rates)| row(label, rates, settings)));
-        for (label, share) in [("control: never", 0.0), ("control: always", 1.0), ("control: random 2 %", 0.02)] {
+        for (label, share) in
+            [("control: never", 0.0), ("control: always", 1.0), ("control: random 2 %", 0.02)]
+        {
             let of = |(fault, recording): &(u32, Recording)| {
                 let mut draw = bootstrap::Draw(settings.bootstrap.seed.wrapping_add(u64::from(*fault)));
                 let alarm: Vec<bool> = (0..recording.rows()).map(|_| draw.unit() < share).collect();
@@ -126,7 +135,8 @@ impl Suite for Tep {
 
 fn rate(fault: u32, alarm: &[bool], settings: &Settings) -> Rates {
     let (before, after) = alarm.split_at(settings.tep.fault_after_rows.min(alarm.len()));
-    let share = |flags: &[bool]| flags.iter().filter(|flag| **flag).count() as f64 / flags.len().max(1) as f64;
+    let share =
+        |flags: &[bool]| flags.iter().filter(|flag| **flag).count() as f64 / flags.len().max(1) as f64;
     Rates {
         fault,
         detected: share(after),
@@ -169,7 +179,8 @@ fn figures(rates: &[Rates], settings: &Settings) -> Vec<Figure> {
 }
 
 fn single(rates: &[Rates]) -> Table {
-    let mut table = Table::new("Faults, by the automatic choice", &["fault", "detected", "false alarms", "delay"]);
+    let mut table =
+        Table::new("Faults, by the automatic choice", &["fault", "detected", "false alarms", "delay"]);
     table.rows = rates
         .iter()
         .map(|rate| {
@@ -198,7 +209,8 @@ fn read_named(folder: &Path, name: &str) -> Result<Option<Recording>, SuiteError
         })?);
     }
     // The normal training recording is stored with a line a variable.
-    let across = lines.len() == WIDTH && lines.iter().all(|line| line.len() == lines[0].len() && line.len() > WIDTH);
+    let across =
+        lines.len() == WIDTH && lines.iter().all(|line| line.len() == lines[0].len() && line.len() > WIDTH);
     if !across && lines.iter().any(|line| line.len() != WIDTH) {
         let problem = format!("must have {WIDTH} numbers a line");
         return Err(SuiteError::Format { path, line: 1, problem });
@@ -209,7 +221,10 @@ fn read_named(folder: &Path, name: &str) -> Result<Option<Recording>, SuiteError
         name: name.to_owned(),
         signals: (1..=WIDTH).map(|at| format!("x{at:02}")).collect(),
         time: (0..rows as i64).map(|row| row * STEP).collect(),
-        values: (0..rows).flat_map(|row| (0..WIDTH).map(move |column| (row, column))).map(|(r, c)| value(r, c)).collect(),
+        values: (0..rows)
+            .flat_map(|row| (0..WIDTH).map(move |column| (row, column)))
+            .map(|(r, c)| value(r, c))
+            .collect(),
         truth: Vec::new(),
         changes: Vec::new(),
     }))

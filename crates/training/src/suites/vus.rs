@@ -20,8 +20,9 @@ pub fn volume(scores: &[f64], truth: &[bool], widest: usize) -> f64 {
     sorted.sort_by(|left, right| right.total_cmp(left));
     let last = sorted.len() - 1;
     let limits: Vec<f64> = (0..LIMITS).map(|at| sorted[at * last / (LIMITS - 1)]).collect();
-    let areas: Vec<f64> =
-        (0..WIDTHS).map(|step| area(&scores, truth, &events, &limits, widest * step / (WIDTHS - 1))).collect();
+    let areas: Vec<f64> = (0..WIDTHS)
+        .map(|step| area(&scores, truth, &events, &limits, widest * step / (WIDTHS - 1)))
+        .collect();
     areas.iter().sum::<f64>() / areas.len() as f64
 }
 

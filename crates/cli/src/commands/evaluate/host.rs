@@ -45,7 +45,8 @@ impl ScorerHost for WasmHost {
             let loaded = self.engine.load(&bytes).map_err(|error| failed(error.to_string()))?;
             self.loaded.insert(scorer.to_owned(), loaded);
         }
-        let prepared = self.loaded[scorer].instantiate(baseline_json).map_err(|error| failed(error.to_string()))?;
+        let prepared =
+            self.loaded[scorer].instantiate(baseline_json).map_err(|error| failed(error.to_string()))?;
         Ok(Box::new(prepared))
     }
 

@@ -46,7 +46,8 @@ impl Python {
         fit: usize,
         end: usize,
     ) -> anyhow::Result<Vec<(String, Vec<f64>)>> {
-        let cells: Vec<Option<f64>> = values.iter().map(|value| value.is_finite().then_some(*value)).collect();
+        let cells: Vec<Option<f64>> =
+            values.iter().map(|value| value.is_finite().then_some(*value)).collect();
         let request = serde_json::json!({ "values": cells, "width": width, "fit": fit, "end": end });
         writeln!(self.input, "{request}").context("the interpreter ended; its last words are above")?;
         self.input.flush()?;
@@ -54,7 +55,8 @@ impl Python {
         if self.output.read_line(&mut line)? == 0 {
             bail!("the interpreter ended; its last words are above");
         }
-        let scores: BTreeMap<String, Vec<f64>> = serde_json::from_str(&line).context("its answer is no JSON")?;
+        let scores: BTreeMap<String, Vec<f64>> =
+            serde_json::from_str(&line).context("its answer is no JSON")?;
         let rows = values.len() / width.max(1);
         if let Some((name, wrong)) = scores.iter().find(|(_, scores)| scores.len() != rows) {
             bail!("{name} gave {} scores for {rows} rows", wrong.len());
@@ -73,15 +75,21 @@ impl Drop for Python {
 /// The interpreter of an environment in the user's cache.
 fn environment() -> anyhow::Result<PathBuf> {
     let home = std::env::var_os("HOME").context("HOME is not set; set TWINWRIGHT_PYTHON instead")?;
-    let folder = Path::new(&home).join(".cache/twinwright").join(format!("references-{}", PACKAGES.join("-")));
+    let folder =
+        Path::new(&home).join(".cache/twinwright").join(format!("references-{}", PACKAGES.join("-")));
     let interpreter = folder.join("bin/python");
     let ready = folder.join(".ready");
     if ready.is_file() {
         return Ok(interpreter);
     }
     let run = |command: &mut Command| -> anyhow::Result<()> {
-        let done = command.stdout(Stdio::null()).status().with_context(|| format!("cannot run {command:?}"))?;
-        if done.success() { Ok(()) } else { bail!("{command:?} failed; install python3-venv or set TWINWRIGHT_PYTHON") }
+        let done =
+            command.stdout(Stdio::null()).status().with_context(|| format!("cannot run {command:?}"))?;
+        if done.success() {
+            Ok(())
+        } else {
+            bail!("{command:?} failed; install python3-venv or set TWINWRIGHT_PYTHON")
+        }
     };
     run(Command::new("python3").args(["-m", "venv"]).arg(&folder))?;
     run(Command::new(&interpreter).args(["-m", "pip", "install", "--quiet", "--no-input"]).args(PACKAGES))?;
