@@ -1,7 +1,7 @@
 //! Suites with the native kernels, for people at work on a kernel: `cargo run -p twinwright-training --example suites
 //! -- skab FOLDER`. What counts is `twinwright evaluate`, which scores through WebAssembly.
 
-#![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a command-line tool for people at a desk")]
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a command-line tool for people at a desk")]
 
 use twinwright_core::scoring::{ScoreBatch, Scored, Scorer, ScorerError, StateBlobs};
 use twinwright_kernels::{

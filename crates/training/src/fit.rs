@@ -108,8 +108,8 @@ pub fn fit(
     let gap =
         options.gap_reset_seconds.unwrap_or_else(|| (30.0 * all.interval_seconds()).clamp(60.0, 86_400.0));
     let fit_rows = split(&all, options)?;
-    let (_, newer) = all.split(fit_rows);
     let fitted = model::fit_regimes(all.clone(), fit_rows, signals, &columns, gap, options)?;
+    let newer = fitted.calibration.unwrap_or_else(|| all.split(fit_rows).1);
     let metrics = [
         ("fit_rows", (all.rows() - newer.rows()) as f64),
         ("calibration_rows", newer.rows() as f64),

@@ -80,7 +80,7 @@ fn other_unit(devices: &[u32], values: impl Iterator<Item = f64>) -> Option<(u32
         let centre = median(&mut others().map(|(_, middle, _)| *middle).collect())?;
         let spread = median(&mut others().map(|(_, _, spread)| *spread).collect())?.max(centre.abs() * 1e-3);
         let ratio = (own / centre).abs();
-        let scaled = ratio > OTHER_UNIT || ratio < 1.0 / OTHER_UNIT;
+        let scaled = !(1.0 / OTHER_UNIT..=OTHER_UNIT).contains(&ratio);
         ((own - centre).abs() > FAR_OFF * spread && scaled).then_some((device, own, centre))
     })
 }

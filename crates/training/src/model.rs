@@ -14,6 +14,8 @@ use crate::{Options, TrainError, clean, regimes};
 
 /// What a fit gave.
 pub(crate) struct Fitted {
+    /// The newer rows without glitches; `None` where they are a recording of its own, which is taken as it is.
+    pub(crate) calibration: Option<Ordered>,
     pub(crate) regimes: Vec<Regime>,
     pub(crate) outliers: usize,
     pub(crate) silhouette: f64,
@@ -49,7 +51,7 @@ pub(crate) fn fit_regimes(
     let outliers = clean::remove_outliers(&mut levels, &found.of_row, count);
     let normal = normals(&levels, &found.of_row, count)?;
     let slow_alpha = wandering(&levels, &residuals(&levels, &found.of_row, &normal), gap, options);
-    let (fitting, _) = levels.split(fit_rows);
+    let (fitting, newer) = levels.split(fit_rows);
     let of_row = &found.of_row[..fit_rows];
     let residuals = residuals(&fitting, of_row, &normal);
     let runs = runs(&fitting, gap);
@@ -85,7 +87,17 @@ pub(crate) fn fit_regimes(
             components: components.clone(),
         })
         .collect();
-    Ok(Fitted { regimes, outliers, silhouette: found.silhouette, shrinkage, retained, slow_alpha })
+    // Glitches must no more set the limits than they may set the levels.
+    let calibration = if options.calibration_from.is_some() { None } else { Some(newer) };
+    Ok(Fitted {
+        calibration,
+        regimes,
+        outliers,
+        silhouette: found.silhouette,
+        shrinkage,
+        retained,
+        slow_alpha,
+    })
 }
 
 /// A regime's mean and deviation of each signal. The deviation is at least a thousandth of the mean's size (and

@@ -98,7 +98,7 @@ mod tests {
     #[test]
     fn the_directions_whiten() {
         // Three signals, the third the sum of the others and a little of its own.
-        let rows = 400;
+        let rows = 400_u32;
         let mut state = 7_u64;
         let mut noise = || {
             state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
@@ -113,11 +113,13 @@ mod tests {
         let found = directions(&charts, 3).unwrap();
         assert_eq!(found.retained, 2);
         let mean: Vec<f64> =
-            (0..3).map(|s| charts.iter().skip(s).step_by(3).sum::<f64>() / rows as f64).collect();
-        for direction in found.components.chunks(3) {
+            (0..3).map(|s| charts.iter().skip(s).step_by(3).sum::<f64>() / f64::from(rows)).collect();
+        for (at, direction) in found.components.chunks(3).enumerate() {
             let along = |row: &[f64]| -> f64 { (0..3).map(|s| direction[s] * (row[s] - mean[s])).sum() };
-            let spread = charts.chunks(3).map(|row| along(row).powi(2)).sum::<f64>() / rows as f64;
-            assert!((0.5..1.3).contains(&spread), "{spread}");
+            let spread = charts.chunks(3).map(|row| along(row).powi(2)).sum::<f64>() / f64::from(rows);
+            // Shrinkage lends the direction that hardly spreads some of the others' spread.
+            let least = if at < found.retained { 0.5 } else { 0.0 };
+            assert!((least..1.3).contains(&spread), "direction {at}: {spread}");
         }
     }
 }
