@@ -139,7 +139,7 @@ fn few_runs_give_a_linear_model_and_too_few_are_refused() {
     assert_eq!(LifeModel::from_json(&candidate.model.to_json().unwrap()).unwrap(), candidate.model);
     let refused = fit("press", &signals, &settings, &runs[..3], &options()).unwrap_err();
     assert!(matches!(refused, TrainError::TooFewRows { have: 3, need: 5, .. }), "{refused}");
-    let mut still = runs.clone();
+    let mut still = runs;
     for run in &mut still {
         run.values.chunks_exact_mut(5).for_each(|row| row.copy_from_slice(&[1.0, 2.0, 3.0, 4.0, 5.0]));
     }

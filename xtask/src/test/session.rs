@@ -91,8 +91,8 @@ impl Session {
             if let Ok(python) = &tools.python_sdk {
                 set("TWINWRIGHT_PYTHON", python);
             }
-            if let Ok(python) = &tools.python_history {
-                set("TWINWRIGHT_PYTHON_HISTORY", python);
+            if let Ok(python) = &tools.python_mlflow {
+                set("TWINWRIGHT_MLFLOW_PYTHON", python);
             }
             if let Ok(npm) = &tools.npm {
                 set("TWINWRIGHT_AZURITE", npm);

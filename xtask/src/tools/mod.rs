@@ -26,6 +26,8 @@ pub(crate) struct Tools {
     pub(crate) python_history: Found,
     /// Python with the Bicep parser and linter.
     pub(crate) python_infra: Found,
+    /// Python with the MLflow server.
+    pub(crate) python_mlflow: Found,
     /// A folder with npm's packages, runnable as Azurite.
     pub(crate) npm: Found,
     /// Chromium.
@@ -48,6 +50,7 @@ impl Tools {
                 "DuckDB, pandas and deltalake, which must read stored history",
             ),
             python_infra: python::install(root, "infra", "a parser and a linter for the Bicep files"),
+            python_mlflow: python::install(root, "mlflow", "a real MLflow server for the model registry"),
             npm: node::install(root),
             browser: browser::install(),
         }
@@ -59,6 +62,7 @@ impl Tools {
             (&self.python_sdk, "Python SDKs", "their acceptance tests are skipped"),
             (&self.python_history, "DuckDB and deltalake", "nobody else opens stored history"),
             (&self.python_infra, "Bicep parser", "infra/ is not checked"),
+            (&self.python_mlflow, "MLflow", "the model registry is tested without a real server"),
             (&self.npm, "npm packages", "the Node SDK, Azurite and the dashboard are not tested"),
             (&self.browser, "Chromium", "the dashboard is not tested"),
         ];

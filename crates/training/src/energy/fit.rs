@@ -77,7 +77,7 @@ pub fn walk_forward(days: &[Day], options: &EnergyOptions) -> Result<Forecasts, 
     let mut load = Vec::with_capacity(days.len() - first);
     let mut predictors = Vec::new();
     for at in first..days.len() {
-        if (at - first) % options.refit_every == 0 {
+        if (at - first).is_multiple_of(options.refit_every) {
             predictors = learn(&table, &target, options)?;
         }
         let rows = inputs::of_day(&days[..at], &days[at].calendar);

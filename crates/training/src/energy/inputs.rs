@@ -95,13 +95,13 @@ fn smoothed(load: &[f64]) -> Vec<f64> {
     (0..SLOTS)
         .map(|slot| {
             let (mut sum, mut weights) = (0.0, 0.0);
-            for other in slot.saturating_sub(SMOOTH)..(slot + SMOOTH + 1).min(SLOTS) {
-                let distance = (other as f64 - slot as f64) / 2.0;
-                if load[other].is_finite() {
-                    let weight = (-0.5 * distance * distance).exp();
-                    sum += weight * load[other];
-                    weights += weight;
-                }
+            let from = slot.saturating_sub(SMOOTH);
+            let near = &load[from..(slot + SMOOTH + 1).min(SLOTS)];
+            for (other, value) in near.iter().enumerate().filter(|(_, value)| value.is_finite()) {
+                let distance = ((from + other) as f64 - slot as f64) / 2.0;
+                let weight = (-0.5 * distance * distance).exp();
+                sum += weight * value;
+                weights += weight;
             }
             sum / weights
         })

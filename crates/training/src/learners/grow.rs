@@ -93,8 +93,8 @@ impl Grower<'_> {
                 break;
             }
             let mut left = if missing_left { absent } else { [0.0; 3] };
-            for bin in 0..self.binned.borders[feature].len() {
-                (0..3).for_each(|at| left[at] += histogram[bin][at]);
+            for (bin, sums) in histogram.iter().enumerate().take(self.binned.borders[feature].len()) {
+                (0..3).for_each(|at| left[at] += sums[at]);
                 let right = [total[0] - left[0], total[1] - left[1], total[2] - left[2]];
                 if left[2] < least {
                     continue;
