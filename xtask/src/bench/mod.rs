@@ -2,6 +2,7 @@
 
 mod figure;
 mod ingest;
+mod scoring;
 mod start;
 mod twins;
 
@@ -48,6 +49,7 @@ struct Bench {
 const BENCHES: &[Bench] = &[
     Bench { name: "start", about: "from the handler's start to its first answer", run: start::run },
     Bench { name: "ingest", about: "what a batch costs, and what it costs in Python", run: ingest::run },
+    Bench { name: "scoring", about: "scorers: rows, calls, swaps, starts", run: scoring::run },
     Bench {
         name: "twins",
         about: "the local Digital Twins: patches, reads, imports, queries",
