@@ -100,7 +100,8 @@ fn main() {
     let folder = std::path::PathBuf::from(std::env::args().nth(1).unwrap());
     let bytes = |name: &str| std::fs::read(folder.join(format!("{name}.wasm"))).unwrap();
     let cache = std::env::temp_dir().join(format!("twinwright-bench-{}", std::process::id()));
-    let start = || ScoringEngine::new(EngineConfig { cache_dir: Some(cache.clone()), ..Default::default() }).unwrap();
+    let start =
+        || ScoringEngine::new(EngineConfig { cache_dir: Some(cache.clone()), ..Default::default() }).unwrap();
     let (mahalanobis, json) = (bytes("smoothed-mahalanobis"), baseline());
     start().load(&mahalanobis).unwrap();
     let engine = start();

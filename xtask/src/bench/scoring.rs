@@ -52,7 +52,8 @@ mod tests {
 
     #[test]
     fn what_was_not_told_reaches_nothing() {
-        let told = serde_json::json!({ "scoring_rows_per_s_core": 2_000_000, "scoring_ratio_to_native": 1.5 });
+        let told =
+            serde_json::json!({ "scoring_rows_per_s_core": 2_000_000, "scoring_ratio_to_native": 1.5 });
         let holding = figures_of(&told).iter().filter(|figure| figure.holds()).count();
         assert_eq!(holding, 2);
     }

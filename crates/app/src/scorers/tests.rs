@@ -242,7 +242,11 @@ fn row_19_a_thousand_swaps_under_a_stream_with_kills() {
         assert_eq!(covered, (0..swaps * rows).collect::<Vec<_>>(), "each event is in exactly one segment");
         for (sequence, by) in scored(&plant.store).await {
             let at = usize::try_from(sequence / rows).unwrap();
-            assert_eq!(by, [used[at].clone()], "event {sequence} is scored once, by the version that was active");
+            assert_eq!(
+                by,
+                [used[at].clone()],
+                "event {sequence} is scored once, by the version that was active"
+            );
         }
         let state = instance.0.look(3, START, |state| state.position).await.unwrap();
         assert_eq!(state.unwrap().sequence, swaps * rows - 1);
