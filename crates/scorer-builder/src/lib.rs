@@ -17,7 +17,7 @@ mod toolchain;
 
 pub use error::BuildError;
 pub use modules::{Manifest, Module};
-pub use one::build_one;
+pub use one::{build_one, encode_core};
 pub use toolchain::Toolchain;
 
 /// A component that was built.

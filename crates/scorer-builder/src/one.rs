@@ -171,25 +171,27 @@ fn c(
         .arg(&core)
         .arg("scorer.c");
     run(&mut command, progress)?.map_err(|output| failed(&how, output))?;
-    let wrong = |error: &dyn std::fmt::Display| BuildError::Component {
-        name: name.to_owned(),
-        cause: error.to_string(),
-    };
-    let mut bytes = fs::read(&core).map_err(|cause| BuildError::File { path: core.clone(), cause })?;
-    let mut resolve = Resolve::default();
-    let (package, _) = resolve.push_path(wit).map_err(|error| wrong(&format!("{error:#}")))?;
-    let world =
-        resolve.select_world(&[package], Some(WORLD)).map_err(|error| wrong(&format!("{error:#}")))?;
-    embed_component_metadata(&mut bytes, &resolve, world, StringEncoding::UTF8)
-        .map_err(|error| wrong(&format!("{error:#}")))?;
-    let encoded = ComponentEncoder::default()
-        .validate(true)
-        .module(&bytes)
-        .and_then(|mut encoder| encoder.encode())
-        .map_err(|error| wrong(&format!("{error:#}")))?;
+    let bytes = fs::read(&core).map_err(|cause| BuildError::File { path: core.clone(), cause })?;
+    let encoded = encode_core(name, &bytes, wit)?;
     let _ = fs::remove_file(&core);
     component::replace(path, &encoded).map_err(|cause| BuildError::File { path: path.to_owned(), cause })?;
     Ok(how)
+}
+
+/// Makes a component of a core module whose compiler knows nothing of the contract; `wit` is the contract's folder.
+///
+/// # Errors
+/// [`BuildError::Component`].
+pub fn encode_core(name: &str, core: &[u8], wit: &Path) -> Result<Vec<u8>, BuildError> {
+    let encode = || {
+        let mut bytes = core.to_vec();
+        let mut resolve = Resolve::default();
+        let (package, _) = resolve.push_path(wit)?;
+        let world = resolve.select_world(&[package], Some(WORLD))?;
+        embed_component_metadata(&mut bytes, &resolve, world, StringEncoding::UTF8)?;
+        ComponentEncoder::default().validate(true).module(&bytes).and_then(|mut encoder| encoder.encode())
+    };
+    encode().map_err(|error| BuildError::Component { name: name.to_owned(), cause: format!("{error:#}") })
 }
 
 /// A C compiler with a library for WebAssembly: wasi-sdk where its variable says so, else zig.

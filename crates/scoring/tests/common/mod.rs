@@ -158,3 +158,17 @@ impl Plain {
         }
     }
 }
+
+/// The misbehaving scorer as another version that behaves in a fixed way.
+pub(crate) fn variant(version: &str, how: &str) -> Vec<u8> {
+    let mut bytes = bytes("hostile");
+    let mark = format!("@@HOSTILE:version={version};how={how:<16};@@");
+    let start = bytes.windows(10).position(|window| window == b"@@HOSTILE:").expect("the mark is there");
+    assert_eq!(
+        &bytes[start + mark.len() - 2..start + mark.len()],
+        b"@@",
+        "version has 5, how at most 16 characters"
+    );
+    bytes[start..start + mark.len()].copy_from_slice(mark.as_bytes());
+    bytes
+}
