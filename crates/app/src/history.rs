@@ -118,6 +118,8 @@ impl StoredHistory {
         CompactOptions {
             min_age: i64::from(settings.compact_min_age_seconds) * SECOND,
             memory: (settings.compact_memory_mb as usize) << 20,
+            // `retrain` and the dashboard read segments.
+            keep_segments: i64::from(self.config.retrain.window_hours.max(24) + 24) * 3_600 * SECOND,
             keep_days: Some(settings.keep_days).filter(|days| *days > 0),
             delta: settings.delta,
             ..CompactOptions::new(now)

@@ -59,6 +59,8 @@ pub struct CompactOptions {
     pub settle: Micros,
     /// How long inputs and replaced files stay: longer than any reader takes.
     pub grace: Micros,
+    /// Segments that were enqueued within this time stay in any case: what reads segments alone finds them.
+    pub keep_segments: Micros,
     /// Bytes of rows in memory; a run takes about twice as much in all.
     pub memory: usize,
     /// Bytes of a day file, about.
@@ -83,6 +85,7 @@ impl CompactOptions {
             min_age: 300 * SECOND,
             settle: 2 * HOUR,
             grace: 24 * HOUR,
+            keep_segments: 0,
             memory: 104 << 20,
             file_bytes: 96 << 20,
             folder: None,

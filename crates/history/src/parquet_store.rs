@@ -29,7 +29,7 @@ pub(crate) async fn footer_with(
 ) -> Result<Option<Footer>, StoreError> {
     let mut tail = TAIL.min(size);
     loop {
-        let Some(parts) = fetch(vec![size - tail..size]).await? else { return Ok(None) };
+        let Some(parts) = fetch(std::iter::once(size - tail..size).collect()).await? else { return Ok(None) };
         match Footer::read(&parts) {
             Ok(footer) => return Ok(Some(footer)),
             Err(cause) if tail >= size => return Err(StoreError::corrupt(path, cause)),

@@ -266,6 +266,7 @@ impl History {
     }
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "map_err gives it away")]
 fn ended(error: tokio::task::JoinError) -> StoreError {
     StoreError::invalid(format!("the read ended without an answer: {error}"))
 }

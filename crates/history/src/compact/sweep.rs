@@ -1,5 +1,6 @@
 //! Deletion: replaced files and covered segments after the grace period, and files of runs that came to nothing.
 
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 
 use futures::StreamExt;
@@ -86,25 +87,23 @@ pub(super) async fn sweep(
         let snapshots = SnapshotStore::new(compactor.store.clone(), &*compactor.hub);
         for listed in listed {
             let name = &listed.name;
-            if !covers_name(&settled.covered, name) {
+            let is_kept = name.first_enqueued.saturating_add(options.keep_segments) > options.now;
+            if (is_kept && options.keep_segments > 0) || !covers_name(&settled.covered, name) {
                 continue;
             }
             if options.keep_for_replay {
-                if !saved.contains_key(&name.partition) {
-                    let oldest = snapshots.oldest_kept(name.partition).await?;
-                    saved.insert(name.partition, oldest);
-                }
+                let oldest = match saved.entry(name.partition) {
+                    Entry::Occupied(known) => *known.get(),
+                    Entry::Vacant(place) => *place.insert(snapshots.oldest_kept(name.partition).await?),
+                };
                 let epoch = settled.covered.iter().filter(|covered| {
                     covered.source.partition == name.partition
                         && covered.since <= name.first_enqueued.saturating_add(1_000)
                         && name.first_enqueued <= covered.until
                 });
                 let epoch = epoch.map(|covered| covered.source.epoch).next().unwrap_or(u32::MAX);
-                let replayed = saved
-                    .get(&name.partition)
-                    .copied()
-                    .flatten()
-                    .is_none_or(|(saved_epoch, last)| (epoch, name.last) > (saved_epoch, last));
+                let replayed =
+                    oldest.is_none_or(|(saved_epoch, last)| (epoch, name.last) > (saved_epoch, last));
                 if replayed {
                     continue;
                 }

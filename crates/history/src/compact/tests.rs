@@ -239,6 +239,20 @@ async fn segments_that_a_cold_start_would_replay_stay() {
     assert!(stored(&world.history()).await == expected(&world.model));
 }
 
+#[tokio::test]
+async fn segments_of_the_last_days_stay_where_that_is_asked_for() {
+    let mut world = World::new();
+    world.step(&Step::Commit { partition: 0, back: 0, length: 4 }).await;
+    let store = Store::wrap(Arc::clone(&world.objects) as _);
+    let compactor = Compactor::new(store.clone(), "plant");
+    for (days, left) in [(1, 1), (2, 1), (3, 1), (9, 0)] {
+        let keep = CompactOptions { keep_segments: 8 * DAY, ..options(world.now + days * DAY) };
+        compactor.run(&keep).await.unwrap();
+        assert_eq!(list_segments(&store, "plant").await.unwrap().len(), left, "after {days} days");
+        assert!(stored(&world.history()).await == expected(&world.model));
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn readers_see_the_same_before_during_and_after() {
     let mut world = World::new();

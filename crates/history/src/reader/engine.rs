@@ -41,6 +41,12 @@ pub(super) struct Engine {
     pub(super) report: HistoryReport,
 }
 
+/// Rows of segments, with what their codes mean.
+type Parcels = Vec<(Table, Arc<Names>)>;
+/// Takes sorted rows.
+type Give<'a> = dyn FnMut(Table, &Arc<Names>, &Arc<Registry>) -> ControlFlow<()> + 'a;
+/// Takes the rows of a row group.
+type Group<'a> = dyn FnMut(&mut Engine, Table, Names) -> Result<ControlFlow<()>, StoreError> + 'a;
 type SegmentKey = (u32, Micros, i64, i64, Micros, Micros);
 
 fn segment_key(name: &SegmentName) -> SegmentKey {
@@ -88,11 +94,8 @@ impl Engine {
     }
 
     /// Rows of the segments that no file has, by day. They are few where compaction runs.
-    fn load_segments(
-        &mut self,
-        query: &RowQuery,
-    ) -> Result<BTreeMap<DayKey, Vec<(Table, Arc<Names>)>>, StoreError> {
-        let mut by_day: BTreeMap<DayKey, Vec<(Table, Arc<Names>)>> = BTreeMap::new();
+    fn load_segments(&mut self, query: &RowQuery) -> Result<BTreeMap<DayKey, Parcels>, StoreError> {
+        let mut by_day: BTreeMap<DayKey, Parcels> = BTreeMap::new();
         for name in self.snapshot.segments.clone() {
             if !name.overlaps(query.from, query.to) {
                 continue;
@@ -168,8 +171,8 @@ impl Engine {
         &mut self,
         key: DayKey,
         query: &RowQuery,
-        segments: Option<&Vec<(Table, Arc<Names>)>>,
-        out: &mut dyn FnMut(Table, &Arc<Names>, &Arc<Registry>) -> ControlFlow<()>,
+        segments: Option<&Parcels>,
+        out: &mut Give<'_>,
     ) -> Result<ControlFlow<()>, StoreError> {
         let entry = self.snapshot.manifest.day(key).cloned();
         let files: Vec<FileEntry> = entry.iter().flat_map(|day: &DayEntry| &day.files).cloned().collect();
@@ -225,7 +228,7 @@ impl Engine {
         &mut self,
         file: &FileEntry,
         query: &RowQuery,
-        out: &mut dyn FnMut(&mut Self, Table, Names) -> Result<ControlFlow<()>, StoreError>,
+        out: &mut Group<'_>,
     ) -> Result<ControlFlow<()>, StoreError> {
         let footer = match self.footer(file) {
             Ok(footer) => footer,

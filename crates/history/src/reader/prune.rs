@@ -35,7 +35,7 @@ pub(super) fn prune(footer: &Footer, wanted: &Wanted<'_>) -> Vec<(usize, Vec<Ran
             if !may_match || rows == 0 {
                 return None;
             }
-            let mut ranges = vec![0..rows];
+            let mut ranges: Vec<Range<usize>> = std::iter::once(0..rows).collect();
             for (column, set) in &texts {
                 ranges = intersect(
                     &ranges,
@@ -104,7 +104,7 @@ fn pages(
 ) -> Vec<Range<usize>> {
     let index = metadata.page_index_for_row_group(group);
     let (Some(bounds), Some(places)) = (index.column_index(column), index.page_locations(column)) else {
-        return vec![0..rows];
+        return std::iter::once(0..rows).collect();
     };
     let start = |page: usize| {
         places.get(page).map_or(rows, |place| usize::try_from(place.first_row_index).unwrap_or(0).min(rows))

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, bail};
 use serde_json::json;
 use twinwright_app::clock::now;
-use twinwright_core::time::{Micros, iso};
+use twinwright_core::time::{Micros, SECOND, iso};
 use twinwright_history::compact::{CompactOptions, Compactor};
 use twinwright_history::erase::erase as erase_device;
 use twinwright_history::import::{ImportOptions as Columns, ImportReport, import_csv, import_parquet};
@@ -135,7 +135,9 @@ pub(super) async fn compact(
     keep_days: Option<u32>,
     output: Output,
 ) -> anyhow::Result<()> {
-    let mut options = CompactOptions { keep_days, ..CompactOptions::new(now()) };
+    // What the timer function keeps, with the default of retrain.window_hours.
+    let keep_segments = 8 * 86_400 * SECOND;
+    let mut options = CompactOptions { keep_days, keep_segments, ..CompactOptions::new(now()) };
     if all {
         options.min_age = 0;
     }

@@ -77,6 +77,7 @@ pub(super) fn fold_batch(
             let interval = fold.interval;
             let mut opened = 0;
             let series = fold.series(&Arc::from(device), name);
+            #[expect(clippy::needless_range_loop, reason = "the row is one of eight columns'")]
             for row in row..end {
                 let time = times.value(row);
                 if time < from || time >= to {
