@@ -21,7 +21,7 @@ const SUITES: &[(&str, &[&str])] = &[("skab", &["skab/other", "skab"]), ("nab", 
 pub(crate) fn run(options: &QualityOptions) -> anyhow::Result<ExitCode> {
     let workspace = Workspace::find()?;
     let wanted = |name: &str| options.only.is_empty() || options.only.iter().any(|only| only == name);
-    ensure!(SUITES.iter().any(|(name, _)| wanted(*name)), "no suite is named {}", options.only.join(", "));
+    ensure!(SUITES.iter().any(|(name, _)| wanted(name)), "no suite is named {}", options.only.join(", "));
     build(&workspace, &Build::development(&[CLI]))?;
     let files = scorers::published(&workspace)?;
     let folder = files.first().and_then(|file| file.parent()).context("no scorer was built")?;
@@ -37,7 +37,7 @@ pub(crate) fn run(options: &QualityOptions) -> anyhow::Result<ExitCode> {
     fs::create_dir_all(&out).with_context(|| format!("cannot make {}", out.display()))?;
     let mut reports = Vec::new();
     let mut passed = true;
-    for (name, places) in SUITES.iter().filter(|(name, _)| wanted(*name)) {
+    for (name, places) in SUITES.iter().filter(|(name, _)| wanted(name)) {
         let Some(data) = places.iter().map(|place| options.data.join(place)).find(|data| data.is_dir())
         else {
             say(&format!("{name} is left out: {} has no {}", options.data.display(), places[0]));

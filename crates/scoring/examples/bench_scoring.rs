@@ -24,6 +24,7 @@ fn baseline() -> Vec<u8> {
         deviation: vec![0.1; SIGNALS],
         precision: (0..SIGNALS * SIGNALS).map(unit).collect(),
         ewma_deviation: vec![0.3; SIGNALS],
+        components: vec![],
     };
     let baseline = Baseline {
         format: FORMAT,
@@ -39,6 +40,9 @@ fn baseline() -> Vec<u8> {
         window_rows: 30,
         ewma_alpha: 0.1,
         gap_reset_seconds: 60.0,
+        slow_alpha: vec![],
+        range: None,
+        principal: None,
         limits: ["smoothed-mahalanobis", "ewma-chart"].map(|name| (name.to_owned(), 4.0)).into(),
         metrics: Default::default(),
         note: String::new(),
@@ -119,7 +123,7 @@ fn main() {
     let native_empty = best(&mut NativeScorer::<SmoothedMahalanobis>::new(&json).unwrap(), 0);
     // Swaps between batches: the next batch takes a new instance of the other scorer.
     let registry = ScorerRegistry::default();
-    let others = [loaded.clone(), engine.load(&bytes("ewma-chart")).unwrap()];
+    let others = [loaded, engine.load(&bytes("ewma-chart")).unwrap()];
     let mut stream = Stream::new(ROWS);
     let (mut calm, mut swapping) = (Vec::new(), Vec::new());
     registry.swap("bench", others[0].clone());

@@ -1,7 +1,7 @@
 //! Trials of real components: bad ones are rolled back within 20 batches, a good one is promoted, a flapping one stays
 //! in quarantine.
 
-#![allow(missing_docs)]
+#![allow(missing_docs, clippy::panic)]
 
 mod common;
 

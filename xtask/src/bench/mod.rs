@@ -1,9 +1,11 @@
 //! `cargo xtask bench`: measurements. Each lives in a module of its own and answers [`Figure`]s.
 
 mod figure;
+mod history;
 mod ingest;
 mod scoring;
 mod start;
+mod train;
 mod twins;
 
 use std::cell::OnceCell;
@@ -49,6 +51,12 @@ struct Bench {
 const BENCHES: &[Bench] = &[
     Bench { name: "start", about: "from the handler's start to its first answer", run: start::run },
     Bench { name: "ingest", about: "what a batch costs, and what it costs in Python", run: ingest::run },
+    Bench { name: "train", about: "clusters, mixtures and covariances beside scikit-learn", run: train::run },
+    Bench {
+        name: "history",
+        about: "compaction and queries of 25.9 million rows, and DuckDB over the same files",
+        run: history::run,
+    },
     Bench { name: "scoring", about: "scorers: rows, calls, swaps, starts", run: scoring::run },
     Bench {
         name: "twins",

@@ -91,6 +91,9 @@ impl Session {
             if let Ok(python) = &tools.python_sdk {
                 set("TWINWRIGHT_PYTHON", python);
             }
+            if let Ok(python) = &tools.python_history {
+                set("TWINWRIGHT_PYTHON_HISTORY", python);
+            }
             if let Ok(python) = &tools.python_mlflow {
                 set("TWINWRIGHT_MLFLOW_PYTHON", python);
             }

@@ -186,8 +186,8 @@ fn only_what_is_signed_is_published_and_nothing_changes_afterwards() {
 async fn scored(store: &Store) -> BTreeMap<i64, Vec<String>> {
     let rows = ScoreLog::new(store.clone(), "hub").read(None, 0, START * 2).await.unwrap();
     let mut scored: BTreeMap<i64, Vec<String>> = BTreeMap::new();
-    for (sequence, scorer) in rows.sequence.iter().zip(&rows.scorer) {
-        scored.entry(*sequence).or_default().push(scorer.to_string());
+    for (row, sequence) in rows.sequence.iter().enumerate() {
+        scored.entry(*sequence).or_default().push(rows.scorer.get(row).unwrap().to_string());
     }
     scored
 }
