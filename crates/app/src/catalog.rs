@@ -276,8 +276,14 @@ impl Catalog {
     ) -> (Option<Selected>, bool) {
         let mut complete = true;
         let mut selected = None;
+        // A version whose signature no longer counts does not serve until another is ready, either.
+        let releases = || [&standing.promoted, &standing.previous].into_iter().flatten();
+        let before = before.filter(|before| {
+            let release = releases().find(|release| release.sha256 == before.version.scorer_hash);
+            release.is_none_or(|release| self.loader.ready(release, now).is_some())
+        });
         // What cannot be used any more (revoked, say) gives way to what served before it.
-        for release in [&standing.promoted, &standing.previous].into_iter().flatten() {
+        for release in releases() {
             let released = match self.loader.ready(release, now) {
                 Some(released) => Some(released),
                 // While another one serves, nothing waits for the compiler.

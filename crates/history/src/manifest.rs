@@ -360,7 +360,7 @@ mod tests {
         assert!(!covers_name(&both, &name(10, 100, START + 2_500_000)), "the new hub's numbers end at 50");
         assert!(!covers_name(&both[..1], &name(10, 20, START + 2_500_000)), "it may be of a new hub");
         assert!(!covers_name(&both, &name(90, 101, START + 500_000)));
-        let unclear = [old.clone(), covered(1, START, START + 1_000_000, 0, 100)];
+        let unclear = [old, covered(1, START, START + 1_000_000, 0, 100)];
         assert!(!covers_name(&unclear, &name(10, 20, START + 500_000)), "only the file can tell");
     }
 

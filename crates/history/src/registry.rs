@@ -70,8 +70,7 @@ mod tests {
 
     #[test]
     fn names_are_given_once_and_stay() {
-        let mut registry = Registry::default();
-        registry.taken = Registry::new(&[]).taken;
+        let mut registry = Registry { taken: Registry::new(&[]).taken, ..Registry::default() };
         let mut name = |kind, name: &str| {
             let number = registry.assign(kind, &Arc::from(name));
             registry.columns[number].column.clone()

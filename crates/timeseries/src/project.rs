@@ -299,7 +299,8 @@ mod tests {
             "timeSeriesId": ["arm-1"],
             "searchSpan": { "from": "2026-03-04T00:00:00Z", "to": "2026-03-05T00:00:00Z" },
         });
-        body.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        let serde_json::Value::Object(more) = more else { unreachable!("an object") };
+        body.as_object_mut().unwrap().extend(more);
         body
     }
 

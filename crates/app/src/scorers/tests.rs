@@ -192,6 +192,16 @@ async fn scored(store: &Store) -> BTreeMap<i64, Vec<String>> {
     scored
 }
 
+/// Waits until the instance has a release ready: until then the one before it serves.
+async fn serves(catalog: &Catalog, release: &Release) {
+    let deadline = Instant::now() + Duration::from_secs(20);
+    let id = format!("hostile@{}", release.version);
+    while catalog.current(MODEL, START).await.is_none_or(|selected| selected.version.scorer != id) {
+        assert!(Instant::now() < deadline, "{id} is not ready");
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+}
+
 #[test]
 fn row_19_a_thousand_swaps_under_a_stream_with_kills() {
     runtime().block_on(async {
@@ -205,6 +215,7 @@ fn row_19_a_thousand_swaps_under_a_stream_with_kills() {
         for swap in 0..swaps {
             let release = releases[usize::try_from(swap % 2).unwrap()].clone();
             plant.decide(|standing| Standing { promoted: Some(release.clone()), ..standing.clone() }).await;
+            serves(&instance.2, &release).await;
             let events = batch(swap * rows, (swap + 1) * rows);
             seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
             match seed >> 60 {
@@ -232,7 +243,6 @@ fn row_19_a_thousand_swaps_under_a_stream_with_kills() {
             let (frame, metadata) = log.load(&name).await.unwrap();
             let version = &metadata.versions[MODEL].scorer;
             for &sequence in &frame.sequence {
-                // Killed within the swap, a batch may have been stored with the version before.
                 let at = usize::try_from(sequence / rows).unwrap();
                 assert!(*version == used[at], "{sequence}: {version}, active was {}", used[at]);
             }
@@ -265,7 +275,7 @@ fn row_19_a_thousand_swaps_under_a_stream_with_kills() {
 async fn killed_after<T>(work: impl Future<Output = T>, polls: usize) {
     let mut work = Box::pin(work);
     for _ in 0..polls {
-        if let std::task::Poll::Ready(_) = futures::poll!(&mut work) {
+        if futures::poll!(&mut work).is_ready() {
             return;
         }
         tokio::task::yield_now().await;

@@ -273,7 +273,7 @@ mod tests {
         assert_eq!(day_key(noon, noon + DAY), DayKey { day: 20_000, stray: false });
         assert_eq!(day_key(0, noon), DayKey { day: 20_000, stray: true });
         assert_eq!(day_key(-1, 5), DayKey { day: -1, stray: false });
-        assert_eq!(day_key(Micros::MAX, Micros::MIN).stray, true);
+        assert!(day_key(Micros::MAX, Micros::MIN).stray);
         assert_eq!(day_start(20_000), 20_000 * DAY);
     }
 

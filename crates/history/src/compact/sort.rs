@@ -231,7 +231,7 @@ mod tests {
             sorter.table.time.push((row as i64) - (noise % 50) as i64);
             sorter.table.enqueued.push(row as i64);
             sorter.table.sequence.push(row as i64);
-            if noise % 5 != 0 {
+            if !noise.is_multiple_of(5) {
                 sorter.table.column(TEXTS).doubles(at).push(row as f64);
             }
             if row > rows / 2 {

@@ -139,7 +139,7 @@ mod tests {
     #[test]
     fn ranges_intersect() {
         assert_eq!(intersect(&[0..10, 20..30], &[5..25, 28..40]), [5..10, 20..25, 28..30]);
-        assert_eq!(intersect(&[0..10], &[]), []);
+        assert_eq!(intersect(&[0..10, 20..30], &[]), []);
     }
 
     #[test]

@@ -51,8 +51,11 @@ mod tests {
     use crate::StoreError;
     use crate::store::{AzureConfig, AzureCredentialKind, Created, Store};
 
+    /// Requests and when they came.
+    type Seen = Arc<Mutex<Vec<(String, Instant)>>>;
+
     /// Answers each request with the next line and headers; an empty one means that the connection is cut instead.
-    fn server(answers: &'static [&'static str]) -> (String, Arc<Mutex<Vec<(String, Instant)>>>) {
+    fn server(answers: &'static [&'static str]) -> (String, Seen) {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
         let seen = Arc::new(Mutex::new(Vec::new()));

@@ -10,7 +10,7 @@ use crate::Column;
 /// 2026-03-04T00:00:00Z
 const START: Micros = 1_772_582_400 * SECOND;
 
-fn request(variables: serde_json::Value, interval: &str) -> AggregateSeries {
+fn request(variables: &serde_json::Value, interval: &str) -> AggregateSeries {
     let names: Vec<String> = variables.as_object().unwrap().keys().cloned().collect();
     serde_json::from_value(json!({
         "timeSeriesId": ["arm-1"],
@@ -37,7 +37,7 @@ fn answer(
     interval: &str,
     rows: &[(i64, f64, &str)],
 ) -> BTreeMap<String, Vec<Value>> {
-    let mut aggregation = Aggregation::new(&request(variables, interval), &BTreeMap::new(), 0).unwrap();
+    let mut aggregation = Aggregation::new(&request(&variables, interval), &BTreeMap::new(), 0).unwrap();
     rows.iter().for_each(|row| aggregation.take(&events(&[*row])).unwrap());
     aggregation.finish().properties.into_iter().map(|property| (property.name, property.values)).collect()
 }
@@ -111,7 +111,7 @@ fn what_cannot_be_answered_is_refused_before_any_work() {
         ),
         (json!({}), "PT1S", "at least one"),
     ] {
-        let error = Aggregation::new(&request(variables, interval), &BTreeMap::new(), 0).unwrap_err();
+        let error = Aggregation::new(&request(&variables, interval), &BTreeMap::new(), 0).unwrap_err();
         assert!(error.to_string().contains(part), "{part}: {error}");
         let body = error.body();
         assert!(
@@ -122,13 +122,14 @@ fn what_cannot_be_answered_is_refused_before_any_work() {
     let many: serde_json::Map<_, _> = (0..51)
         .map(|at| (format!("v{at}"), json!({ "kind": "aggregate", "aggregation": { "tsx": "count()" } })))
         .collect();
-    assert!(Aggregation::new(&request(many.into(), "PT1S"), &BTreeMap::new(), 0).is_err());
+    assert!(Aggregation::new(&request(&many.into(), "PT1S"), &BTreeMap::new(), 0).is_err());
 }
 
 #[test]
 fn plain_aggregates_are_told_from_others() {
     let plain = json!({ "kind": "numeric", "value": { "tsx": "$event.speed.Double" }, "aggregation": { "tsx": "max($value)" } });
-    let of = |variables| Aggregation::new(&request(variables, "PT1S"), &BTreeMap::new(), 0).unwrap().simple();
+    let of =
+        |variables| Aggregation::new(&request(&variables, "PT1S"), &BTreeMap::new(), 0).unwrap().simple();
     assert_eq!(of(json!({ "x": plain })).unwrap()[0].aggregate, Aggregate::Max);
     let filtered = json!({ "kind": "numeric", "value": { "tsx": "$event.speed.Double" }, "filter": { "tsx": "$value > 1" },
         "aggregation": { "tsx": "max($value)" } });
@@ -145,7 +146,7 @@ proptest! {
         rows.sort_by_key(|row| row.0);
         let of = |tsx: &str| json!({ "kind": "numeric", "value": { "tsx": "$event.speed.Double" }, "aggregation": { "tsx": tsx } });
         let variables = json!({ "n": of("count()"), "s": of("sum($value)"), "l": of("last($value)"), "m": of("min($value)") });
-        let request = request(variables, &format!("PT{width}S"));
+        let request = request(&variables, &format!("PT{width}S"));
         let mut whole = Aggregation::new(&request, &BTreeMap::new(), 0).unwrap();
         whole.take(&events(&rows)).unwrap();
         let grid = *whole.grid();

@@ -46,10 +46,10 @@ pub(super) fn event(partition: u32, epoch: u32, sequence: i64) -> Event {
     Event {
         device: ["arm-1", "arm-2", "press", "Größe"][(noise >> 7) as usize % 4],
         time,
-        speed: if noise % 5 == 0 { ABSENT } else { f64::from((noise >> 11) as u16) / 100.0 },
+        speed: if noise.is_multiple_of(5) { ABSENT } else { f64::from((noise >> 11) as u16) / 100.0 },
         heat: if partition == 0 { f64::from((noise >> 31) as u16) / 7.0 } else { ABSENT },
-        status: (noise % 3 == 0).then_some(["running", "idle"][(noise >> 3) as usize % 2]),
-        extra: noise % 11 == 0,
+        status: noise.is_multiple_of(3).then_some(["running", "idle"][(noise >> 3) as usize % 2]),
+        extra: noise.is_multiple_of(11),
     }
 }
 
