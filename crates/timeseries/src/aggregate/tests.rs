@@ -32,6 +32,7 @@ fn events(rows: &[(i64, f64, &str)]) -> Events {
     }
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "tests write the variables where they call")]
 fn answer(
     variables: serde_json::Value,
     interval: &str,
