@@ -36,6 +36,13 @@ pub async fn up(options: UpOptions, output: Output) -> anyhow::Result<()> {
         &format!("dashboard {}", connection.dashboard_url),
         json!({ "url": connection.dashboard_url }),
     );
+    let explorer = format!("{}/explorer/", connection.twins_url);
+    let token = platform.twins.token_file();
+    output.event(
+        "ready",
+        &format!("the twins as a picture: {explorer} (it asks for the token in {})", token.display()),
+        json!({ "explorer": explorer, "token_file": token }),
+    );
     output.event("ready", &format!("how to connect: {}", file.display()), json!({ "connection": file }));
     let ended = tokio::select! {
         failed = platform.host.wait() => Err(anyhow::anyhow!("the Functions host stopped: {failed:?}")),
