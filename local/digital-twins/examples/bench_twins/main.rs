@@ -160,7 +160,7 @@ async fn bench(options: Options) -> Result<(), Fault> {
         "twins": options.twins,
         "relationships": options.relationships,
     });
-    println!("{report:#}");
+    println!("{report}");
     Ok(())
 }
 
