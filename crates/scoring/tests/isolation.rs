@@ -1,5 +1,5 @@
 //! The isolation matrix, row by row. Rows that other files hold in more detail are repeated here in short, so that this
-//! file shows all of them.
+//! file shows all of them; it is long because the matrix is.
 
 #![allow(missing_docs)]
 

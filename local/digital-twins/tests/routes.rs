@@ -1,4 +1,5 @@
-//! Event routes: what endpoints get, again after failures and restarts, and what becomes of what they refuse.
+//! Event routes: what endpoints get, again after failures and restarts, and what becomes of what they refuse. All of it in
+//! one file, because all of it needs the same endpoint.
 
 // The functions of a test stand outside any test function here.
 #![allow(clippy::unwrap_used, clippy::panic)]

@@ -1,7 +1,8 @@
 //! The filter of a route: text to a tree, and the tree against an event.
 //!
 //! `true`, `false`, comparisons of attributes and `$body.…` paths with values, STARTS_WITH, ENDS_WITH, CONTAINS, AND, OR,
-//! NOT and parentheses. Text is compared with regard to case. What an event lacks is null.
+//! NOT and parentheses. Text is compared with regard to case. What an event lacks is null. One file although it is long: the
+//! grammar and what it means are read together.
 
 use std::cmp::Ordering;
 

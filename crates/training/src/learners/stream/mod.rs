@@ -1,11 +1,10 @@
 //! Clusters, mixtures and covariances of more rows than memory holds.
 //!
 //! The rows come chunk by chunk from a [`RowSource`], as often as needed. linfa finds clusters and mixtures on an even
-//! sample, where its quality of initialisation counts; then full passes of ours over all rows refine them. Whole
-//! fits by linfa took several times as long as scikit-learn's on a million rows: its k-means++ walks all rows again for
-//! each centre, and its mixture makes one matrix of rows × clusters × signals. A pass of ours turns 64 rows at a time into columns,
-//! so that every inner loop runs over rows side by side, and shares the blocks among the cores; sums are added in the
-//! order of the rows, so the number of cores changes no bit.
+//! sample, where its quality of initialisation counts; then full passes of ours over all rows refine them, since a whole fit
+//! by linfa needs all rows in memory at once. A pass turns 64 rows at a time into columns, so that every inner loop runs
+//! over rows side by side, and shares the blocks among the cores; sums are added in the order of the rows, so the number
+//! of cores changes no bit.
 
 mod covariance;
 mod kmeans;
