@@ -50,8 +50,6 @@ def main():
         ports = ["--mqtt-port", "18883", "--hub-port", "18443", "--twins-port", "18444", "--http-port", "17071"]
         environment = dict(os.environ, TWINWRIGHT_EQUIPMENT__SKAB__DEVICES='["skab-*"]', TWINWRIGHT_DATA=folder)
         environment["TWINWRIGHT_SCORING__REFRESH_SECONDS"] = "0"
-        # What the automatic choice says of these recordings (`twinwright evaluate --suite skab`): single sensors tell most.
-        environment["TWINWRIGHT_EQUIPMENT__SKAB__SCORER"] = "ewma-chart"
 
         def ask(*words):
             done = subprocess.run([options.twinwright, *words, "--json"], env=environment, capture_output=True, text=True)

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use tracing::{info, warn};
-use twinwright_core::policy::EquipmentPolicy;
+use twinwright_core::policy::AUTOMATIC;
 use twinwright_core::scoring::Scorer;
 use twinwright_core::time::{Micros, SECOND};
 use twinwright_history::numbered::NumberedDocuments;
@@ -26,6 +26,9 @@ use crate::scorers::canary::{self, Canary};
 use crate::scorers::decisions::Decisions;
 use crate::scorers::loader::Loader;
 use crate::scorers::trials::Trials;
+
+/// Scorers that every baseline can be read by.
+const USUAL: [&str; 2] = ["ewma-chart", "smoothed-mahalanobis"];
 
 /// A scorer and a baseline that fit together.
 #[derive(Clone)]
@@ -203,8 +206,8 @@ impl Catalog {
 
     /// Loads the scorers that the configuration names, so that the first batch need not wait for the compiler.
     pub fn warm_up(&self) {
-        let generic = EquipmentPolicy::default().scorer;
-        for name in self.config.equipment.0.values().map(|policy| &policy.scorer).chain([&generic]) {
+        let named = self.config.equipment.0.values().map(|policy| policy.scorer.as_str());
+        for name in named.filter(|name| *name != AUTOMATIC).chain(USUAL) {
             self.loader.from_folder(name);
         }
     }
@@ -308,7 +311,7 @@ impl Catalog {
         }
         if selected.is_none() {
             let name = self.config.equipment.policy(model).map(|policy| policy.scorer.clone());
-            let name = name.unwrap_or_else(|| EquipmentPolicy::default().scorer);
+            let name = name.filter(|name| name != AUTOMATIC).unwrap_or_else(|| preferred(&json));
             let scorer = run_blocking(|| self.loader.from_folder(&name));
             if let Some(scorer) = &scorer {
                 self.loader.keep(&name, scorer).await;
@@ -353,6 +356,12 @@ impl Catalog {
         select(scorer, Limits::default(), &version.scorer, json)
             .map(|selected| Selected { version: version.clone(), ..selected })
     }
+}
+
+/// The scorer that training put first.
+fn preferred(json: &Bytes) -> String {
+    let baseline = Baseline::from_json(json).ok();
+    baseline.and_then(|baseline| baseline.scorers.first().cloned()).unwrap_or_else(|| USUAL[0].to_owned())
 }
 
 fn select(scorer: Option<LoadedScorer>, limits: Limits, name: &str, json: Bytes) -> Option<Selected> {

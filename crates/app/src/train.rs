@@ -191,7 +191,7 @@ async fn attempt(
     run.drift = readings.signals.iter().cloned().zip(moved).collect();
     // The chosen scorer is fitted besides those that every baseline has.
     let options = choice.options;
-    let candidate = fit(equipment, &readings.signals, settings, &fitting, &options)?;
+    let mut candidate = fit(equipment, &readings.signals, settings, &fitting, &options)?;
     run.data_hash.clone_from(&candidate.baseline.data_hash);
     run.metrics.clone_from(&candidate.baseline.metrics);
     if let Some(reference) = &reference
@@ -211,6 +211,8 @@ async fn attempt(
     };
     let mut promotion = Promotion { equipment: equipment.to_owned(), promoted: None, reason, rows };
     if promote {
+        // Whoever names no scorer gets the first.
+        candidate.baseline.scorers.sort_by_key(|name| *name != choice.scorer);
         let json =
             candidate.baseline.to_json().map_err(|error| PromotionError::Document(error.to_string()))?;
         match documents.create(number, Bytes::from(json)).await? {

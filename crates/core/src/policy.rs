@@ -97,13 +97,16 @@ impl Default for CommandPolicy {
     }
 }
 
+/// In place of a scorer's name: the first of those that the baseline names.
+pub const AUTOMATIC: &str = "auto";
+
 /// Everything declared of one equipment model.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct EquipmentPolicy {
     /// Device ids of this model; `*` stands for any characters.
     pub devices: Vec<String>,
-    /// Scorer to use.
+    /// Scorer to use; [`AUTOMATIC`] is the one that training chose for the baseline.
     pub scorer: String,
     /// Signals that choose the operating regime; they are not scored themselves.
     pub settings: Vec<String>,
@@ -125,7 +128,7 @@ impl Default for EquipmentPolicy {
     fn default() -> Self {
         Self {
             devices: Vec::new(),
-            scorer: "smoothed-mahalanobis".to_owned(),
+            scorer: AUTOMATIC.to_owned(),
             settings: Vec::new(),
             ignore: Vec::new(),
             signals: BTreeMap::new(),

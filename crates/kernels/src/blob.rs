@@ -1,7 +1,36 @@
 //! Reading and writing of state blobs, little-endian; a short or garbled blob reads as `None`.
 
+use crate::clock::Clock;
+
 /// First byte of every blob.
-pub(crate) const VERSION: u8 = 1;
+const VERSION: u8 = 1;
+
+/// What every blob begins with: version, the kernel's letter, its layout, the device's clock.
+#[derive(Clone, Copy)]
+pub(crate) struct Head {
+    pub(crate) kernel: u8,
+    /// Tells apart what cannot go on from each other's state.
+    pub(crate) layout: u64,
+}
+
+impl Head {
+    /// The clock and the reader of what follows; `None` for a blob of another kernel or layout.
+    pub(crate) fn read(self, blob: &[u8]) -> Option<(Clock, Reader<'_>)> {
+        let mut reader = Reader(blob);
+        if reader.array()? != [VERSION, self.kernel] || reader.u64()? != self.layout {
+            return None;
+        }
+        let newest = Some(reader.i64()?).filter(|time| *time != i64::MIN);
+        Some((Clock { newest, contradictions: reader.u16()? }, reader))
+    }
+
+    pub(crate) fn write(self, clock: &Clock, out: &mut Vec<u8>) {
+        out.extend_from_slice(&[VERSION, self.kernel]);
+        out.extend_from_slice(&self.layout.to_le_bytes());
+        out.extend_from_slice(&clock.newest.unwrap_or(i64::MIN).to_le_bytes());
+        out.extend_from_slice(&clock.contradictions.to_le_bytes());
+    }
+}
 
 /// Takes numbers off the front of a blob.
 pub(crate) struct Reader<'a>(pub(crate) &'a [u8]);

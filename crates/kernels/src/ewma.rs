@@ -10,8 +10,9 @@
 
 use crate::baseline::{Baseline, BaselineError};
 use crate::batch::{Answer, Batch, BatchError, Kernel, status};
-use crate::blob::{Reader, Tag, VERSION, put_f64s};
-use crate::clock::{Clock, Step, gap_micros};
+use crate::blob::{Head, Tag};
+use crate::charts::Charts;
+use crate::clock::{Step, gap_micros};
 use crate::drive::{RowKernel, drive};
 use crate::regime::Regimes;
 
@@ -22,21 +23,11 @@ pub struct EwmaChart {
     warm: u16,
     gap: i64,
     limit: f64,
-    layout: u64,
+    head: Head,
     regimes: Regimes,
     inverse_deviation: Vec<Vec<f64>>,
     /// Empty where no signal wanders.
     slow_alpha: Vec<f64>,
-}
-
-/// A device's charts.
-pub(crate) struct Charts {
-    clock: Clock,
-    regime: u8,
-    seen: Vec<u16>,
-    mean: Vec<f64>,
-    /// Slow means of the residuals; empty where no signal wanders.
-    slow: Vec<f64>,
 }
 
 impl Kernel for EwmaChart {
@@ -55,7 +46,7 @@ impl Kernel for EwmaChart {
             warm: (1.0 / baseline.ewma_alpha).ceil().min(10_000.0) as u16,
             gap: gap_micros(baseline.gap_reset_seconds),
             limit: baseline.limit(Self::NAME)?,
-            layout: layout.0,
+            head: Head { kernel: b'e', layout: layout.0 },
             regimes: Regimes::new(baseline)?,
             inverse_deviation: baseline.regimes.iter().map(|regime| invert(&regime.ewma_deviation)).collect(),
             slow_alpha: baseline.slow_alpha.clone(),
@@ -69,33 +60,7 @@ impl Kernel for EwmaChart {
 
 impl EwmaChart {
     fn fresh(&self) -> Charts {
-        Charts {
-            clock: Clock::default(),
-            regime: self.regimes.usual,
-            seen: vec![0; self.width],
-            mean: vec![0.0; self.width],
-            slow: vec![0.0; self.slow_alpha.len()],
-        }
-    }
-
-    fn read_charts(&self, blob: &[u8]) -> Option<Charts> {
-        let mut reader = Reader(blob);
-        if reader.array()? != [VERSION, b'e'] || reader.u64()? != self.layout {
-            return None;
-        }
-        let mut charts = self.fresh();
-        charts.clock.newest = Some(reader.i64()?).filter(|time| *time != i64::MIN);
-        charts.clock.contradictions = reader.u16()?;
-        charts.regime = reader.byte()?;
-        for seen in &mut charts.seen {
-            *seen = reader.u16()?;
-        }
-        reader.f64s(&mut charts.mean)?;
-        reader.f64s(&mut charts.slow)?;
-        let sound = self.regimes.contains(charts.regime)
-            && charts.mean.iter().chain(&charts.slow).all(|mean| mean.is_finite())
-            && reader.0.is_empty();
-        sound.then_some(charts)
+        Charts::new(self.regimes.usual, self.width, self.slow_alpha.len())
     }
 }
 
@@ -103,21 +68,11 @@ impl RowKernel for EwmaChart {
     type State = Charts;
 
     fn read(&self, blob: &[u8]) -> Charts {
-        self.read_charts(blob).unwrap_or_else(|| self.fresh())
+        self.fresh().read(self.head, &self.regimes, blob).unwrap_or_else(|| self.fresh())
     }
 
     fn write(&self, state: &Charts, out: &mut Vec<u8>) {
-        out.push(VERSION);
-        out.push(b'e');
-        out.extend_from_slice(&self.layout.to_le_bytes());
-        out.extend_from_slice(&state.clock.newest.unwrap_or(i64::MIN).to_le_bytes());
-        out.extend_from_slice(&state.clock.contradictions.to_le_bytes());
-        out.push(state.regime);
-        for seen in &state.seen {
-            out.extend_from_slice(&seen.to_le_bytes());
-        }
-        put_f64s(&state.mean, out);
-        put_f64s(&state.slow, out);
+        state.write(self.head, out);
     }
 
     fn row(&mut self, state: &mut Charts, time: i64, row: &[f64], contributions: &mut [f64]) -> (f64, u8) {

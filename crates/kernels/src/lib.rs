@@ -10,6 +10,7 @@
 pub mod baseline;
 pub mod batch;
 mod blob;
+mod charts;
 mod clock;
 mod document;
 mod drive;
@@ -22,6 +23,7 @@ pub mod mahalanobis;
 pub mod pca_t2q;
 pub mod range_extension;
 mod regime;
+mod scorer;
 pub mod wire;
 
 pub use baseline::{Baseline, BaselineError};
@@ -31,6 +33,7 @@ pub use life::RemainingLife;
 pub use mahalanobis::SmoothedMahalanobis;
 pub use pca_t2q::PcaT2Q;
 pub use range_extension::RangeExtension;
+pub use scorer::ScorerKernel;
 
 /// Deviations that one row counts at most, in either direction.
 ///

@@ -13,9 +13,10 @@
 //! smaller number of dimensions at equal probability by the Wilson-Hilferty approximation of chi-square.
 //! With fewer than half of the signals the row has status INSUFFICIENT.
 
+use crate::ROW_CAP;
 use crate::baseline::{Baseline, BaselineError};
 use crate::batch::{Answer, Batch, BatchError, Kernel, status};
-use crate::blob::{Reader, Tag, VERSION, put_f64s};
+use crate::blob::{Head, Tag, put_f64s};
 use crate::clock::{Clock, Step, gap_micros};
 use crate::drive::{RowKernel, drive};
 use crate::linear::{marginal_precision, reduced_limit};
@@ -30,7 +31,7 @@ pub struct SmoothedMahalanobis {
     window: usize,
     gap: i64,
     limit: f64,
-    layout: u64,
+    head: Head,
     baseline: u64,
     regimes: Regimes,
     precision: Vec<Vec<f64>>,
@@ -77,7 +78,8 @@ impl Kernel for SmoothedMahalanobis {
             window: baseline.window_rows,
             gap: gap_micros(baseline.gap_reset_seconds),
             limit: baseline.limit(Self::NAME)?,
-            layout: layout.0,
+            // The baseline is no part of it: a window of raw rows goes on under another one.
+            head: Head { kernel: b'w', layout: layout.0 },
             baseline: Tag::new().text(&baseline.id).text(&baseline.data_hash).0,
             regimes: Regimes::new(baseline)?,
             precision: baseline.regimes.iter().map(|regime| regime.precision.clone()).collect(),
@@ -184,12 +186,8 @@ impl RowKernel for SmoothedMahalanobis {
     }
 
     fn write(&self, state: &Window, out: &mut Vec<u8>) {
-        out.push(VERSION);
-        out.push(b'm');
-        out.extend_from_slice(&self.layout.to_le_bytes());
+        self.head.write(&state.clock, out);
         out.extend_from_slice(&self.baseline.to_le_bytes());
-        out.extend_from_slice(&state.clock.newest.unwrap_or(i64::MIN).to_le_bytes());
-        out.extend_from_slice(&state.clock.contradictions.to_le_bytes());
         out.push(state.regime);
         // Both are at most the window, which validation keeps below 65,536.
         out.extend_from_slice(&(state.head as u16).to_le_bytes());
@@ -252,14 +250,10 @@ impl RowKernel for SmoothedMahalanobis {
 }
 
 fn read_window(kernel: &SmoothedMahalanobis, blob: &[u8]) -> Option<Window> {
-    let mut reader = Reader(blob);
-    if reader.array()? != [VERSION, b'm'] || reader.u64()? != kernel.layout {
-        return None;
-    }
-    let same_baseline = reader.u64()? == kernel.baseline;
+    let (clock, mut reader) = kernel.head.read(blob)?;
     let mut window = kernel.fresh();
-    window.clock.newest = Some(reader.i64()?).filter(|time| *time != i64::MIN);
-    window.clock.contradictions = reader.u16()?;
+    window.clock = clock;
+    let same_baseline = reader.u64()? == kernel.baseline;
     window.regime = reader.byte()?;
     window.head = usize::from(reader.u16()?);
     window.filled = usize::from(reader.u16()?);
@@ -276,10 +270,12 @@ fn read_window(kernel: &SmoothedMahalanobis, blob: &[u8]) -> Option<Window> {
     }
     reader.f64s(&mut window.rows[..window.filled * kernel.width])?;
     reader.f64s(&mut window.sums)?;
+    // Residuals are capped; twice that leaves room for what rounding adds until the sums are refreshed.
+    let most = 2.0 * ROW_CAP * kernel.window as f64;
     let known = |regime: &u8| kernel.regimes.contains(*regime);
     if !reader.0.is_empty()
         || window.rows.iter().any(|value| value.is_infinite())
-        || window.sums.iter().any(|sum| !sum.is_finite())
+        || window.sums.iter().any(|sum| sum.is_nan() || sum.abs() > most)
         || (same_baseline && !(known(&window.regime) && window.regimes.iter().all(known)))
     {
         return None;

@@ -12,8 +12,9 @@
 
 use crate::baseline::{Baseline, BaselineError};
 use crate::batch::{Answer, Batch, BatchError, Kernel, status};
-use crate::blob::{Reader, Tag, VERSION, put_f64s};
-use crate::clock::{Clock, Step, gap_micros};
+use crate::blob::{Head, Tag};
+use crate::charts::Charts;
+use crate::clock::{Step, gap_micros};
 use crate::drive::{RowKernel, drive};
 use crate::linear::{marginal_precision, reduced_limit};
 use crate::regime::Regimes;
@@ -28,7 +29,7 @@ pub struct PcaT2Q {
     warm: u16,
     gap: i64,
     limit: f64,
-    layout: u64,
+    head: Head,
     regimes: Regimes,
     /// Precision of the charts, a regime at a time: the scaled directions times themselves.
     precision: Vec<Vec<f64>>,
@@ -36,14 +37,6 @@ pub struct PcaT2Q {
     oldest: usize,
     absent: Vec<bool>,
     chart: Vec<f64>,
-}
-
-/// A device's charts.
-pub(crate) struct Charts {
-    clock: Clock,
-    regime: u8,
-    seen: Vec<u16>,
-    mean: Vec<f64>,
 }
 
 impl Kernel for PcaT2Q {
@@ -54,13 +47,14 @@ impl Kernel for PcaT2Q {
         let width = baseline.width();
         let principal = baseline.principal.ok_or_else(|| BaselineError::NoLimit(Self::NAME.to_owned()))?;
         let tag = Tag::new().text(&baseline.id).text(&baseline.data_hash).number(principal.alpha);
+        let layout = baseline.signals.iter().fold(tag, |tag, name| tag.text(name)).0;
         Ok(Self {
             width,
             alpha: principal.alpha,
             warm: (3.0 / principal.alpha).ceil().min(10_000.0) as u16,
             gap: gap_micros(baseline.gap_reset_seconds),
             limit: baseline.limit(Self::NAME)?,
-            layout: baseline.signals.iter().fold(tag, |tag, name| tag.text(name)).0,
+            head: Head { kernel: b'p', layout },
             regimes: Regimes::new(baseline)?,
             precision: baseline.regimes.iter().map(|regime| squared(&regime.components, width)).collect(),
             cache: Vec::new(),
@@ -90,31 +84,7 @@ fn squared(components: &[f64], width: usize) -> Vec<f64> {
 
 impl PcaT2Q {
     fn fresh(&self) -> Charts {
-        Charts {
-            clock: Clock::default(),
-            regime: self.regimes.usual,
-            seen: vec![0; self.width],
-            mean: vec![0.0; self.width],
-        }
-    }
-
-    fn read_charts(&self, blob: &[u8]) -> Option<Charts> {
-        let mut reader = Reader(blob);
-        if reader.array()? != [VERSION, b'p'] || reader.u64()? != self.layout {
-            return None;
-        }
-        let mut charts = self.fresh();
-        charts.clock.newest = Some(reader.i64()?).filter(|time| *time != i64::MIN);
-        charts.clock.contradictions = reader.u16()?;
-        charts.regime = reader.byte()?;
-        for seen in &mut charts.seen {
-            *seen = reader.u16()?;
-        }
-        reader.f64s(&mut charts.mean)?;
-        let sound = self.regimes.contains(charts.regime)
-            && charts.mean.iter().all(|mean| mean.is_finite())
-            && reader.0.is_empty();
-        sound.then_some(charts)
+        Charts::new(self.regimes.usual, self.width, 0)
     }
 
     /// Where the reduced precision of the current `absent` pattern stands in the cache.
@@ -140,20 +110,11 @@ impl RowKernel for PcaT2Q {
     type State = Charts;
 
     fn read(&self, blob: &[u8]) -> Charts {
-        self.read_charts(blob).unwrap_or_else(|| self.fresh())
+        self.fresh().read(self.head, &self.regimes, blob).unwrap_or_else(|| self.fresh())
     }
 
     fn write(&self, state: &Charts, out: &mut Vec<u8>) {
-        out.push(VERSION);
-        out.push(b'p');
-        out.extend_from_slice(&self.layout.to_le_bytes());
-        out.extend_from_slice(&state.clock.newest.unwrap_or(i64::MIN).to_le_bytes());
-        out.extend_from_slice(&state.clock.contradictions.to_le_bytes());
-        out.push(state.regime);
-        for seen in &state.seen {
-            out.extend_from_slice(&seen.to_le_bytes());
-        }
-        put_f64s(&state.mean, out);
+        state.write(self.head, out);
     }
 
     fn row(&mut self, state: &mut Charts, time: i64, row: &[f64], contributions: &mut [f64]) -> (f64, u8) {

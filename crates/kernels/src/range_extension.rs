@@ -16,7 +16,7 @@
 
 use crate::baseline::{Baseline, BaselineError, RangeChart, wrong};
 use crate::batch::{Answer, Batch, BatchError, Kernel, status};
-use crate::blob::{Reader, Tag, VERSION, put_f64s};
+use crate::blob::{Head, Reader, Tag, put_f64s};
 use crate::clock::{Clock, Step, gap_micros};
 use crate::drive::{RowKernel, drive};
 
@@ -34,7 +34,7 @@ pub struct RangeExtension {
     block_rows: u32,
     gap: i64,
     limit: f64,
-    layout: u64,
+    head: Head,
 }
 
 /// What is remembered of a device.
@@ -64,6 +64,8 @@ struct Track {
     past: [(f64, f64); FEATURES],
 }
 
+/// Values count as this at the most: the squares of a value like 1e300 would not be finite.
+const ABSURD: f64 = 1e100;
 const EMPTY: (f64, f64) = (f64::INFINITY, f64::NEG_INFINITY);
 
 impl Kernel for RangeExtension {
@@ -80,6 +82,7 @@ impl Kernel for RangeExtension {
         let tag = [chart.mean_rows, chart.spread_rows, chart.memory_rows, chart.record_rows]
             .into_iter()
             .fold(Tag::new(), |tag, rows| tag.number(rows as f64));
+        let layout = baseline.signals.iter().fold(tag, |tag, name| tag.text(name)).0;
         Ok(Self {
             width,
             chart,
@@ -87,7 +90,7 @@ impl Kernel for RangeExtension {
             block_rows: chart.memory_rows.div_ceil(BLOCKS) as u32,
             gap: gap_micros(baseline.gap_reset_seconds),
             limit: baseline.limit(Self::NAME)?,
-            layout: baseline.signals.iter().fold(tag, |tag, name| tag.text(name)).0,
+            head: Head { kernel: b'r', layout },
         })
     }
 
@@ -111,13 +114,9 @@ impl RangeExtension {
     }
 
     fn read_memory(&self, blob: &[u8]) -> Option<Memory> {
-        let mut reader = Reader(blob);
-        if reader.array()? != [VERSION, b'r'] || reader.u64()? != self.layout {
-            return None;
-        }
+        let (clock, mut reader) = self.head.read(blob)?;
         let mut memory = self.fresh();
-        memory.clock.newest = Some(reader.i64()?).filter(|time| *time != i64::MIN);
-        memory.clock.contradictions = reader.u16()?;
+        memory.clock = clock;
         memory.raw_head = usize::from(reader.u16()?);
         reader.f64s(&mut memory.raw)?;
         for track in &mut memory.signals {
@@ -239,7 +238,7 @@ impl Track {
             reader.f64s(&mut self.high[block])?;
         }
         self.sum_up();
-        let sound = self.window.iter().all(|value| value.is_finite())
+        let sound = self.window.iter().all(|value| value.abs() <= ABSURD)
             && self.low.iter().chain(&self.high).flatten().all(|bound| !bound.is_nan());
         sound.then_some(())
     }
@@ -253,11 +252,7 @@ impl RowKernel for RangeExtension {
     }
 
     fn write(&self, state: &Memory, out: &mut Vec<u8>) {
-        out.push(VERSION);
-        out.push(b'r');
-        out.extend_from_slice(&self.layout.to_le_bytes());
-        out.extend_from_slice(&state.clock.newest.unwrap_or(i64::MIN).to_le_bytes());
-        out.extend_from_slice(&state.clock.contradictions.to_le_bytes());
+        self.head.write(&state.clock, out);
         out.extend_from_slice(&(state.raw_head as u16).to_le_bytes());
         put_f64s(&state.raw, out);
         state.signals.iter().for_each(|track| track.write(out));
@@ -283,8 +278,7 @@ impl RowKernel for RangeExtension {
             }
             present = true;
             let before = (track.blocks - 1) * self.block_rows as usize + track.in_block as usize;
-            // Of absurd values (1e300) the squares would not be finite.
-            let features = track.features(value.clamp(-1e100, 1e100), &self.chart);
+            let features = track.features(value.clamp(-ABSURD, ABSURD), &self.chart);
             let extension = track.extend(features, self.block_rows);
             if before >= self.chart.record_rows {
                 warm = true;

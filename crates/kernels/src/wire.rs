@@ -1,6 +1,7 @@
 //! The packed little-endian buffers of the scorer contract (`wasm-modules/wit/scorer.wit`), for guests in Rust.
 
-use crate::batch::{Answer, Batch, BatchError, Kernel};
+use crate::batch::Batch;
+use crate::scorer::ScorerKernel;
 
 /// The batch as it crosses the border.
 #[derive(Clone, Copy, Debug)]
@@ -68,17 +69,9 @@ packed!(u32, 4; i64, 8; f64, 8);
 ///
 /// # Errors
 /// The rule that the batch breaks, in words.
-pub fn score_packed<K: Kernel>(kernel: &mut K, batch: &PackedBatch<'_>) -> Result<PackedScored, String> {
-    score_packed_with(batch, |batch| kernel.score(batch))
-}
-
-/// As [`score_packed`], for a kernel that is prepared from another document than a baseline.
-///
-/// # Errors
-/// As [`score_packed`].
-pub fn score_packed_with(
+pub fn score_packed<K: ScorerKernel>(
+    kernel: &mut K,
     batch: &PackedBatch<'_>,
-    score: impl FnOnce(&Batch<'_>) -> Result<Answer, BatchError>,
 ) -> Result<PackedScored, String> {
     let device = field("device", batch.device)?;
     let time = field("time", batch.time)?;
@@ -93,7 +86,7 @@ pub fn score_packed_with(
         state: batch.state,
         state_ends: &state_ends,
     };
-    let answer = score(&batch).map_err(|error| error.to_string())?;
+    let answer = kernel.score(&batch).map_err(|error| error.to_string())?;
     Ok(PackedScored {
         scores: f64::pack(&answer.scores),
         status: answer.status,
@@ -105,4 +98,63 @@ pub fn score_packed_with(
 
 fn field<T: Packed>(name: &str, bytes: &[u8]) -> Result<Vec<T>, String> {
     T::unpack(bytes).ok_or_else(|| format!("the batch's {name} ends within a number"))
+}
+
+/// Makes a crate the WebAssembly guest of one kernel. The crate needs `wit-bindgen` and the contract in `../wit`.
+#[macro_export]
+macro_rules! export_scorer {
+    ($kernel:ty) => {
+        wit_bindgen::generate!({ path: "../wit", world: "scorer" });
+
+        use exports::twinwright::scoring::scoring::{Batch, Descriptor, Guest, Scored};
+
+        ::std::thread_local! {
+            /// What `prepare` built. Nothing of a device is kept here: state goes in and out with each batch.
+            static PREPARED: ::std::cell::RefCell<Option<$kernel>> = const { ::std::cell::RefCell::new(None) };
+        }
+
+        struct Scorer;
+
+        impl Guest for Scorer {
+            fn describe() -> Descriptor {
+                Descriptor {
+                    name: <$kernel as $crate::ScorerKernel>::NAME.to_owned(),
+                    version: env!("CARGO_PKG_VERSION").to_owned(),
+                    state_format: 1,
+                    deterministic: true,
+                }
+            }
+
+            fn prepare(baseline: Vec<u8>) -> Result<(), String> {
+                let kernel = <$kernel as $crate::ScorerKernel>::prepare(&baseline);
+                PREPARED.set(Some(kernel.map_err(|error| error.to_string())?));
+                Ok(())
+            }
+
+            fn score(batch: Batch) -> Result<Scored, String> {
+                let packed = $crate::wire::PackedBatch {
+                    signals: batch.signals,
+                    device: &batch.device,
+                    time: &batch.time,
+                    values: &batch.values,
+                    mask: &batch.mask,
+                    state: &batch.state,
+                    state_ends: &batch.state_ends,
+                };
+                PREPARED.with_borrow_mut(|prepared| {
+                    let kernel = prepared.as_mut().ok_or("score was called before prepare")?;
+                    let scored = $crate::wire::score_packed(kernel, &packed)?;
+                    Ok(Scored {
+                        scores: scored.scores,
+                        status: scored.status,
+                        contributions: scored.contributions,
+                        state: scored.state,
+                        state_ends: scored.state_ends,
+                    })
+                })
+            }
+        }
+
+        export!(Scorer);
+    };
 }

@@ -1,7 +1,7 @@
 //! The built-in kernels behind the domain's `Scorer` trait, without WebAssembly.
 
 use twinwright_core::scoring::{ScoreBatch, Scored, Scorer, ScorerError, StateBlobs};
-use twinwright_kernels::{Baseline, Batch, EwmaChart, Kernel};
+use twinwright_kernels::{Baseline, Batch, EwmaChart, Kernel, ScorerKernel};
 
 use crate::LoadError;
 
@@ -15,16 +15,17 @@ pub struct NativeScorer<K> {
     kernel: K,
 }
 
-impl<K: Kernel> NativeScorer<K> {
-    /// Prepares from the bytes of a baseline's JSON document.
+impl<K: ScorerKernel> NativeScorer<K> {
+    /// Prepares from the bytes of the JSON document that training wrote for this kernel.
     ///
     /// # Errors
     /// [`LoadError::Prepare`].
-    pub fn new(baseline_json: &[u8]) -> Result<Self, LoadError> {
-        let baseline = Baseline::from_json(baseline_json).map_err(|error| refuse::<K>(&error))?;
-        Self::from_baseline(&baseline)
+    pub fn new(json: &[u8]) -> Result<Self, LoadError> {
+        Ok(Self { id: id::<K>(), kernel: K::prepare(json).map_err(|error| refuse::<K>(&error))? })
     }
+}
 
+impl<K: Kernel> NativeScorer<K> {
     /// Prepares from a baseline.
     ///
     /// # Errors
@@ -34,7 +35,7 @@ impl<K: Kernel> NativeScorer<K> {
     }
 }
 
-impl<K: Kernel + Send> Scorer for NativeScorer<K> {
+impl<K: ScorerKernel + Send> Scorer for NativeScorer<K> {
     fn id(&self) -> &str {
         &self.id
     }
@@ -61,10 +62,10 @@ impl<K: Kernel + Send> Scorer for NativeScorer<K> {
     }
 }
 
-fn id<K: Kernel>() -> String {
+fn id<K: ScorerKernel>() -> String {
     format!("built-in-{}@{}", K::NAME, env!("CARGO_PKG_VERSION"))
 }
 
-fn refuse<K: Kernel>(error: &twinwright_kernels::BaselineError) -> LoadError {
+fn refuse<K: ScorerKernel>(error: &twinwright_kernels::BaselineError) -> LoadError {
     LoadError::Prepare { scorer: id::<K>(), cause: error.to_string() }
 }

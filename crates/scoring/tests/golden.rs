@@ -5,7 +5,9 @@
 mod common;
 
 use twinwright_core::scoring::{Scored, Scorer};
-use twinwright_kernels::{EwmaChart, Kernel, PcaT2Q, RangeExtension, SmoothedMahalanobis};
+use twinwright_kernels::{
+    EwmaChart, PcaT2Q, RangeExtension, RemainingLife, ScorerKernel, SmoothedMahalanobis,
+};
 use twinwright_scoring::{NativeScorer, StandIn};
 
 fn near(left: &[f64], right: &[f64]) -> bool {
@@ -19,7 +21,7 @@ fn check(name: &str, got: &Scored, expected: &common::Expected) {
     assert!(near(&got.contributions, &expected.contributions), "{name}: {:?}", got.contributions);
 }
 
-fn both<K: Kernel + Send>(scorer: &str) {
+fn both<K: ScorerKernel + Send>(scorer: &str) {
     let loaded = common::load(scorer);
     assert_eq!(loaded.descriptor().name, K::NAME);
     assert_eq!(loaded.id(), format!("{scorer}@1.0.0"));
@@ -56,6 +58,11 @@ fn pca_t2q_meets_its_golden_cases() {
 #[test]
 fn range_extension_meets_its_golden_cases() {
     both::<RangeExtension>("range-extension");
+}
+
+#[test]
+fn remaining_life_meets_its_golden_cases() {
+    both::<RemainingLife>("remaining-life");
 }
 
 #[test]

@@ -129,7 +129,9 @@ impl Guest for Hostile {
             }
             "crash-1-percent" => {
                 steady(&mut answer, &times, 1.0);
-                let bad = |bytes: &[u8]| bytes.try_into().is_ok_and(|b| i64::from_le_bytes(b) / 1_000_000 % 100 == 7);
+                let bad = |bytes: &[u8]| {
+                    bytes.try_into().is_ok_and(|b| i64::from_le_bytes(b) / 1_000_000 % 100 == 7)
+                };
                 assert!(!times.chunks_exact(8).any(bad), "one row in a hundred");
             }
             "long" => answer.scores.extend(pack(&[0.5])),
@@ -151,7 +153,13 @@ impl Guest for Hostile {
                 black_box(rows / black_box(0_usize));
             }
             "null" => {
-                black_box(answer.scores.get(black_box(usize::MAX)).copied().unwrap_or_else(|| panic!("out of bounds")));
+                black_box(
+                    answer
+                        .scores
+                        .get(black_box(usize::MAX))
+                        .copied()
+                        .unwrap_or_else(|| panic!("out of bounds")),
+                );
             }
             "status" => answer.status.fill(9),
             "state-ends" => answer.state_ends.fill(0xff),

@@ -221,7 +221,7 @@ impl Ingest {
         let started = Instant::now();
         let (equipment, hub) = (&self.config.equipment, self.config.hub.as_str());
         let scorers = &mut slot.scorers;
-        let effects = run_blocking(|| apply(state, &frame, &places, scorers, Plant { hub, equipment }));
+        let effects = run_scoring(|| apply(state, &frame, &places, scorers, Plant { hub, equipment }));
         kill::point("decided");
         self.report(&effects, partition, started);
         state.outbox = effects.outputs.clone();
@@ -318,15 +318,19 @@ impl Ingest {
 /// What blocks a worker of the runtime no longer than this does not pay for a move of its other tasks.
 const SHORT_MICROS: u64 = 5_000;
 
-/// Runs work that may take long on this thread. Where the last of its kind did, the runtime moves its other tasks to
-/// another thread first.
+/// Runs work that takes long on this thread; the runtime moves its other tasks to another one first.
 pub(crate) fn run_blocking<T>(work: impl FnOnce() -> T) -> T {
-    static LAST_MICROS: AtomicU64 = AtomicU64::new(u64::MAX);
     let multi_threaded = tokio::runtime::Handle::try_current()
         .is_ok_and(|handle| handle.runtime_flavor() == tokio::runtime::RuntimeFlavor::MultiThread);
+    if multi_threaded { tokio::task::block_in_place(work) } else { work() }
+}
+
+/// Scores and decides on this thread. Where that took long the last time, the runtime moves its other tasks first.
+pub(super) fn run_scoring<T>(work: impl FnOnce() -> T) -> T {
+    static LAST_MICROS: AtomicU64 = AtomicU64::new(u64::MAX);
     let short = LAST_MICROS.load(Ordering::Relaxed) < SHORT_MICROS;
     let started = Instant::now();
-    let done = if multi_threaded && !short { tokio::task::block_in_place(work) } else { work() };
+    let done = if short { work() } else { run_blocking(work) };
     LAST_MICROS.store(u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX), Ordering::Relaxed);
     done
 }

@@ -10,7 +10,7 @@ use twinwright_core::time::Micros;
 
 use super::apply::{Plant, apply};
 use super::check::check;
-use super::ingest::{Ingest, IngestError, Slot, run_blocking};
+use super::ingest::{Ingest, IngestError, Slot, run_scoring};
 use super::scorer::ModelScorer;
 use super::state::{Gap, PartitionState};
 use crate::scorers::canary;
@@ -122,7 +122,7 @@ impl Ingest {
             canary::connect(&metadata.versions, &mut scorers);
             let places = check(&mut state, &mut frame, &self.config.equipment);
             let plant = Plant { hub: &self.config.hub, equipment: &self.config.equipment };
-            let effects = run_blocking(|| apply(&mut state, &frame, &places, &mut scorers, plant));
+            let effects = run_scoring(|| apply(&mut state, &frame, &places, &mut scorers, plant));
             if purpose == Purpose::Serve {
                 self.scores.add(&frame, &effects.scores);
             }

@@ -4,6 +4,7 @@
 //! a second entry, `MODEL#canary=PERCENT`, names its version: with the release's hash that is all a replay needs to
 //! split the rows as they were split then. Names of equipment models have no `#`.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
@@ -50,15 +51,15 @@ pub fn connect(versions: &BTreeMap<String, Version>, scorers: &mut HashMap<Arc<s
 }
 
 /// Splits the rows of a model: each part with the name of the scorer that serves it.
-pub fn split<'a>(
+pub fn split<'a, 'r>(
     model: &Arc<str>,
-    rows: &[u32],
+    rows: &'r [u32],
     scorers: &HashMap<Arc<str>, ModelScorer>,
     device_of: impl Fn(u32) -> &'a str,
-) -> Vec<(Arc<str>, Vec<u32>)> {
+) -> Vec<(Arc<str>, Cow<'r, [u32]>)> {
     let canary = scorers.get(model).and_then(|scorer| scorer.canary.clone());
     let Some(canary) = canary.filter(|canary| scorers.contains_key(&canary.key)) else {
-        return vec![(Arc::clone(model), rows.to_vec())];
+        return vec![(Arc::clone(model), Cow::Borrowed(rows))];
     };
     // The same device comes again and again in a batch; its hash is taken once.
     let mut known: HashMap<&str, bool> = HashMap::new();
@@ -69,5 +70,6 @@ pub fn split<'a>(
     [(Arc::clone(model), others), (canary.key, served)]
         .into_iter()
         .filter(|(_, rows)| !rows.is_empty())
+        .map(|(key, rows)| (key, Cow::Owned(rows)))
         .collect()
 }

@@ -33,7 +33,7 @@ pub struct TrainingRun {
     pub left_out: BTreeMap<String, usize>,
     /// SHA-256 of the training rows, where a candidate was fitted.
     pub data_hash: String,
-    /// Scorer that the rules would choose.
+    /// Scorer that the rules chose.
     pub scorer: String,
     /// Why that one, a rule a line.
     pub reasons: Vec<String>,

@@ -8,7 +8,7 @@ use super::run::Run;
 use super::{FEATURES_A_SIGNAL, LifeModel};
 use crate::BaselineError;
 use crate::batch::{Answer, Batch, BatchError, status};
-use crate::blob::{Reader, Tag, VERSION, put_f64s};
+use crate::blob::{Head, Tag, put_f64s};
 use crate::clock::{Clock, Step, gap_micros};
 use crate::drive::{RowKernel, drive};
 
@@ -20,7 +20,7 @@ pub struct RemainingLife {
     model: LifeModel,
     settings: Vec<usize>,
     gap: i64,
-    layout: u64,
+    head: Head,
     residuals: Vec<f64>,
     features: Vec<f64>,
     parts: Vec<f64>,
@@ -48,7 +48,7 @@ impl RemainingLife {
         Ok(Self {
             settings: model.setting_columns()?,
             gap: if model.new_run_gap_seconds > 0.0 { gap_micros(model.new_run_gap_seconds) } else { never },
-            layout,
+            head: Head { kernel: b'l', layout },
             residuals: vec![0.0; model.used.len()],
             features: vec![0.0; model.features()],
             parts: vec![0.0; model.features()],
@@ -76,13 +76,9 @@ impl RemainingLife {
     }
 
     fn read_state(&self, blob: &[u8]) -> Option<State> {
-        let mut reader = Reader(blob);
-        if reader.array()? != [VERSION, b'l'] || reader.u64()? != self.layout {
-            return None;
-        }
+        let (clock, mut reader) = self.head.read(blob)?;
         let mut state = self.read(&[]);
-        state.clock.newest = Some(reader.i64()?).filter(|time| *time != i64::MIN);
-        state.clock.contradictions = reader.u16()?;
+        state.clock = clock;
         let run = &mut state.run;
         (run.rows, run.began, run.regime) = (reader.u64()?, reader.i64()?, reader.byte()?);
         for start in &mut run.start {
@@ -109,10 +105,7 @@ impl RowKernel for RemainingLife {
     }
 
     fn write(&self, state: &State, out: &mut Vec<u8>) {
-        out.extend_from_slice(&[VERSION, b'l']);
-        out.extend_from_slice(&self.layout.to_le_bytes());
-        out.extend_from_slice(&state.clock.newest.unwrap_or(i64::MIN).to_le_bytes());
-        out.extend_from_slice(&state.clock.contradictions.to_le_bytes());
+        self.head.write(&state.clock, out);
         out.extend_from_slice(&state.run.rows.to_le_bytes());
         out.extend_from_slice(&state.run.began.to_le_bytes());
         out.push(state.run.regime);

@@ -50,7 +50,7 @@ impl Run {
                 }
             }
         }
-        self.rows += 1;
+        self.rows = self.rows.saturating_add(1);
         if self.window.len() == model.window_rows * residuals.len() {
             self.window.copy_within(residuals.len().., 0);
             self.window.truncate(self.window.len() - residuals.len());

@@ -45,6 +45,12 @@ fn history_teaches_the_first_baseline_and_too_little_of_it_says_how_much_is_need
         store_rows(&app, 500, 2_000, 2.5).await;
         let verdicts = retrain_all(&app, START + 3_000 * SECOND).await.unwrap();
         assert_eq!(verdicts[0].promoted, Some(1), "{verdicts:?}");
+        // The scorer that training chose comes first: whoever names none gets it.
+        let (_, written) = baselines(&app.store, "robotic-arm").latest().await.unwrap().unwrap();
+        let baseline = twinwright_kernels::Baseline::from_json(&written).unwrap();
+        let (_, run) = crate::train::records::all(&app.store, "robotic-arm").await.unwrap().pop().unwrap();
+        assert_eq!(baseline.scorers.first(), Some(&run.scorer));
+        assert!(baseline.scorers.len() > 1 && run.promoted.is_some(), "{run:?}");
         // The next batch is scored by it.
         store_rows(&app, 2_500, 10, 2.5).await;
         let scored = app.ingest.look(0, START, |state| state.device(ARM).and_then(|arm| arm.score.clone()));
