@@ -45,6 +45,7 @@ pub fn options(folder: &Path, app: &Path) -> anyhow::Result<UpOptions> {
         azurite: false,
         no_simulate: true,
         app: Some(app.to_owned()),
+        twins_endpoint: Vec::new(),
         seed: 1,
     })
 }

@@ -10,6 +10,8 @@ mod plugin;
 mod training;
 mod twins;
 
+use crate::platform::EndpointOption;
+
 pub use evaluate::EvaluateOptions;
 pub use history::{Format, HistoryCommand, HistoryTarget, ImportOptions, ReplayInto, Span};
 pub use plugin::{
@@ -147,6 +149,10 @@ pub struct UpOptions {
     /// The staged function app (`cargo xtask package` makes it).
     #[arg(long, value_name = "DIR", env = "TWINWRIGHT_APP")]
     pub app: Option<PathBuf>,
+    /// Where event routes of the twins may lead, besides `log`: NAME=https://…, NAME=queue:http://… or NAME=log; repeat it
+    /// for more. `twinwright twins route create` then makes a route.
+    #[arg(long, value_name = "NAME=TARGET")]
+    pub twins_endpoint: Vec<EndpointOption>,
     /// Seed of the simulated machines.
     #[arg(long, default_value_t = 1)]
     pub seed: u64,

@@ -20,9 +20,11 @@
 //! | [`reader`] | rows and summaries of everything, the same whatever compaction does |
 //! | [`delta`] | the Delta Lake table over the same files |
 //! | [`verify`] | proof that every sequence number is there once |
+//! | [`change_table`] | changes of twins, as tables |
 //! | [`erase`] | a device's data go |
 //! | [`import`], [`export`] | CSV, JSON Lines, Parquet, the cold store of Time Series Insights |
 
+pub mod change_table;
 mod column_chunk;
 pub mod compact;
 #[cfg(any(test, feature = "conformance"))]

@@ -140,15 +140,18 @@ pub(crate) fn hour_folder(root: &str, hub: &str, time: Micros) -> String {
 
 /// Folder of a day, by enqueued time.
 pub(crate) fn day_folder(root: &str, hub: &str, time: Micros) -> String {
-    let date = date(time);
-    format!("{}/date={:04}-{:02}-{:02}", hub_folder(root, hub), date.year(), date.month(), date.day())
+    date_folder(&hub_folder(root, hub), time)
 }
 
 /// Folder of a day below a root that has its version already, such as `history/v=1`.
 pub(crate) fn day_folder_of(root: &str, hub: &str, time: Micros) -> String {
+    date_folder(&format!("{root}/hub={}", hub_part(hub)), time)
+}
+
+/// Folder of a day below a folder that has everything else in its path.
+pub(crate) fn date_folder(folder: &str, time: Micros) -> String {
     let date = date(time);
-    let hub = hub_part(hub);
-    format!("{root}/hub={hub}/date={:04}-{:02}-{:02}", date.year(), date.month(), date.day())
+    format!("{folder}/date={:04}-{:02}-{:02}", date.year(), date.month(), date.day())
 }
 
 /// Hub names have letters, digits and hyphens; anything else is escaped as `~` and two hex digits a byte, so that no name

@@ -2,7 +2,9 @@
 
 mod azurite;
 mod bridge;
+mod endpoints;
 mod provision;
+mod twin_history;
 
 use std::fs::{self, File, TryLockError};
 use std::net::{Ipv4Addr, SocketAddr};
@@ -12,6 +14,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context as _, bail};
+use twinwright_history::store::Store;
 use twinwright_local_digital_twins::{LocalTwins, TwinsConfig};
 use twinwright_local_functions_host::{
     AzureQueues, Bind, FolderQueues, FunctionsHost, HostConfig, MessageEncoding, QueueService,
@@ -21,7 +24,9 @@ use twinwright_local_iot_hub::{HubConfig, LocalHub, certs, ports};
 use crate::args::UpOptions;
 use crate::connection::{Connection, FILE, private_file};
 
+pub use endpoints::EndpointOption;
 pub use provision::provision;
+pub use twin_history::{ROOT as TWIN_HISTORY, TABLES as TWIN_TABLES};
 
 /// How long the handler has to finish when the platform stops.
 const GRACE: Duration = Duration::from_secs(5);
@@ -61,9 +66,6 @@ impl Platform {
         hub.mqtt = loopback(ports.mqtt_port);
         hub.https = loopback(ports.hub_port);
         let hub = LocalHub::start(hub).await?;
-        let mut twins = TwinsConfig::new(data.join("twins"), certificates.http_config());
-        twins.listener = Some(twins_listener);
-        let twins = LocalTwins::start(twins).await?;
         let azurite = if options.azurite { Some(azurite::Azurite::start(&data).await?) } else { None };
         let secrets = make_private(&data.join("secrets"))?;
         let service = secrets.join("hub-connection-string");
@@ -72,6 +74,14 @@ impl Platform {
             Some(azurite) => format!("azurite:{}", azurite.connection_file.display()),
             None => format!("folder:{}", make_private(&data.join("storage"))?.display()),
         };
+        let storage = Store::from_url(&storage_url)?;
+        storage.prepare().await?;
+        let mut twins = TwinsConfig::new(data.join("twins"), certificates.http_config());
+        twins.listener = Some(twins_listener);
+        twins.endpoints = endpoints::of(&options.twins_endpoint, &data);
+        twins.jobs.folder = Some(make_private(&data.join("jobs"))?);
+        twins.history = Some(Arc::new(twin_history::TwinHistory::new(&storage)));
+        let twins = LocalTwins::start(twins).await?;
         let queues: Arc<dyn QueueService> = match &azurite {
             Some(azurite) => Arc::new(AzureQueues::new(&azurite.connection_string, MessageEncoding::Base64)?),
             None => Arc::new(FolderQueues::new(data.join("queues"))),
@@ -113,7 +123,6 @@ impl Platform {
         ];
         host.environment = own.map(|(name, value)| (name.to_owned(), value)).into();
         host.environment.extend(settings);
-        twinwright_history::store::Store::from_url(&connection.storage_url)?.prepare().await?;
         provision::twins(&connection, &data).await?;
         let host = FunctionsHost::start(host).await?;
         connection.save(&data)?;

@@ -19,6 +19,8 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 pub(crate) async fn run(store: Arc<Store>, sink: Arc<dyn HistorySink>, queue: Arc<Queue>) {
     let mut after = 0;
     let mut pause = FIRST_PAUSE;
+    let linger = sink.linger();
+    let mut waited = linger.is_zero();
     loop {
         let arrived = queue.arrived.notified();
         let outcome = match store.waiting(HISTORY_QUEUE, after, BATCH).await {
@@ -27,6 +29,12 @@ pub(crate) async fn run(store: Arc<Store>, sink: Arc<dyn HistorySink>, queue: Ar
                     arrived.await;
                     continue;
                 };
+                if waiting.len() < BATCH && !waited {
+                    tokio::time::sleep(linger).await;
+                    waited = true;
+                    continue;
+                }
+                waited = linger.is_zero();
                 let (first, last) = (first.number, last.number);
                 let mut rows = Vec::new();
                 for change in &waiting {

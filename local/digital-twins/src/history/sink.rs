@@ -1,5 +1,7 @@
 //! Who stores the rows.
 
+use std::time::Duration;
+
 use super::HistoryRow;
 
 /// Rows of consecutive changes, in the order of the changes.
@@ -23,4 +25,10 @@ pub trait HistorySink: std::fmt::Debug + Send + Sync {
     /// # Errors
     /// A sentence for the log; the batch comes again after a pause that grows up to a minute.
     async fn store(&self, batch: HistoryBatch) -> Result<(), String>;
+
+    /// How long rows wait for others to come in one batch with them; a sink that writes files wants few large ones. They
+    /// wait in the database, so a kill loses none.
+    fn linger(&self) -> Duration {
+        Duration::ZERO
+    }
 }

@@ -8,6 +8,7 @@ use twinwright_history::names::hub_part;
 
 use crate::args::HistoryTarget;
 use crate::output::Output;
+use crate::platform::{TWIN_HISTORY, TWIN_TABLES};
 
 pub(super) fn sql(target: &HistoryTarget, run: Option<&str>, output: Output) -> anyhow::Result<()> {
     let views = Views::of(&target.url()?, &target.hub);
@@ -65,6 +66,23 @@ impl Views {
         format!("{}/roll-ups/v=1/grain={grain}/hub={}", self.root, self.hub).replace('\'', "''")
     }
 
+    /// A view for each table of the twins' data history that has files.
+    fn twins(&self) -> String {
+        let view = |table: &&str| {
+            let folder = format!("{}/{TWIN_HISTORY}/v=1/table={table}", self.root);
+            // An engine refuses a view over nothing; of a remote folder only the engine can tell.
+            let there = self.root.contains("://") || std::path::Path::new(&folder).exists();
+            let name = table.trim_start_matches("Adt");
+            there.then(|| {
+                format!(
+                    "create or replace view {name} as select * from read_parquet('{}/*/*.parquet', hive_partitioning = true);\n",
+                    folder.replace('\'', "''")
+                )
+            })
+        };
+        TWIN_TABLES.iter().filter_map(view).collect()
+    }
+
     /// The Delta table is exact at every moment; the bare files have replaced ones beside the new for a day.
     pub(super) fn duckdb(&self) -> String {
         let roll_up = |name: &str, grain: &str| {
@@ -74,10 +92,11 @@ impl Views {
             )
         };
         format!(
-            "install delta; load delta; set TimeZone = 'UTC';\ncreate or replace view history as select * from delta_scan('{}');\n{}{}",
+            "install delta; load delta; set TimeZone = 'UTC';\ncreate or replace view history as select * from delta_scan('{}');\n{}{}{}",
             self.history(),
             roll_up("history_minutes", "1m"),
-            roll_up("history_hours", "1h")
+            roll_up("history_hours", "1h"),
+            self.twins()
         )
     }
 
