@@ -81,7 +81,10 @@ fn changes_of_twins_are_tables_and_events() -> anyhow::Result<()> {
         for file in std::fs::read_dir(&log)? {
             events.push_str(&std::fs::read_to_string(file?.path())?);
         }
-        ensure!(events.contains("Microsoft.DigitalTwins.Twin.Update") && events.contains("ARM-A"), "{events}");
+        ensure!(
+            events.contains("Microsoft.DigitalTwins.Twin.Update") && events.contains("ARM-A"),
+            "{events}"
+        );
         line.stop().await;
         Ok(())
     })

@@ -46,3 +46,16 @@ pub use server::LocalTwins;
 pub fn check_query(text: &str) -> Result<(), QueryError> {
     query::parse(text, &QueryLimits::default()).map(|_| ())
 }
+
+/// Applies a JSON Patch to a twin's document with these components, as the service does before it checks the result
+/// against the model; says what is wrong with the patch otherwise.
+pub fn apply_patch(
+    twin: &serde_json::Map<String, serde_json::Value>,
+    components: &[String],
+    patch: &serde_json::Value,
+) -> Result<serde_json::Map<String, serde_json::Value>, String> {
+    let mut patched = twin.clone();
+    let operations = patch::parse(patch).map_err(|refusal| refusal.message)?;
+    patch::apply_to_twin(&mut patched, &operations, components).map_err(|refusal| refusal.message)?;
+    Ok(patched)
+}

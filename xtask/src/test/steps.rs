@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::io::IsTerminal as _;
+use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
@@ -21,6 +22,8 @@ const LONG: Duration = Duration::from_secs(40 * 60);
 const SHORT: Duration = Duration::from_secs(5 * 60);
 /// How long the demonstration runs in the tests, seconds.
 const DEMO_SECONDS: &str = "45";
+/// Options of the platform's ports; each is given 0, a free one.
+const PORTS: [&str; 4] = ["--mqtt-port", "--hub-port", "--twins-port", "--http-port"];
 /// With this feature the handler can be killed at a chosen point.
 const KILL_POINTS: &str = "twinwright-functions/kill-points";
 
@@ -124,7 +127,7 @@ impl Step {
             Self::Tests => "unit, conformance, acceptance and kill tests",
             Self::DocTests => "examples in the documentation",
             Self::Infrastructure => "tests/infra/check.py on the Bicep files and the models",
-            Self::Dashboard => "tests/browser: the page in a real browser",
+            Self::Dashboard => "tests/browser: the dashboard and the explorer in a real browser",
             Self::Demo => "twinwright demo: the books must balance, and both faults be found",
         }
     }
@@ -299,9 +302,29 @@ fn dashboard(session: &mut Session) -> Result<anyhow::Result<String>, String> {
             "tests/browser/dashboard.mjs on a telephone",
             SHORT,
         )?;
-        Ok("on a desktop and on a telephone".to_owned())
+        Ok(())
     };
-    Ok(tried())
+    let explored = |app: &Path| -> anyhow::Result<()> {
+        let folder = session.workspace.target.join("explorer-test");
+        let _ = fs::remove_dir_all(&folder);
+        let mut up = Command::new(session.cli());
+        up.args(["up", "--no-simulate", "--app"]).arg(app).arg("--data").arg(&folder);
+        for port in PORTS {
+            up.args([port, "0"]);
+        }
+        let _platform = Server::start(&mut up, "twinwright up", Duration::from_secs(60))?;
+        let connection: serde_json::Value =
+            serde_json::from_slice(&fs::read(folder.join("connection.json"))?)?;
+        let address =
+            connection["twinsUrl"].as_str().context("the platform says no address of its twins")?;
+        let mut page = node("explorer.mjs");
+        page.arg(address).arg(folder.join("twins/twins.token"));
+        run(&mut page, "tests/browser/explorer.mjs", SHORT)
+    };
+    let app = session.staged.as_ref().map(|staged| staged.app.clone()).ok_or("nothing was staged")?;
+    Ok(tried().and_then(|()| explored(&app)).map(|()| {
+        "the dashboard on a desktop and on a telephone, the explorer of a running platform".to_owned()
+    }))
 }
 
 fn demo(session: &mut Session) -> Result<anyhow::Result<String>, String> {
@@ -312,7 +335,7 @@ fn demo(session: &mut Session) -> Result<anyhow::Result<String>, String> {
     command.args(["demo", "--seconds", DEMO_SECONDS, "--app"]).arg(&staged.app).stdin(Stdio::null());
     command.arg("--report").arg(&report).arg("--data").arg(folder.join("data"));
     // Whatever else listens on this machine is left alone.
-    for port in ["--mqtt-port", "--hub-port", "--twins-port", "--http-port"] {
+    for port in PORTS {
         command.args([port, "0"]);
     }
     let mut tried = || {

@@ -75,7 +75,9 @@ mod tests {
 
     #[test]
     fn endpoints_are_read_and_wrong_ones_say_how() {
-        for good in ["alarms=https://example.com/hook", "q1=queue:http://127.0.0.1:10001/a/q?sig=x", "files=log"] {
+        for good in
+            ["alarms=https://example.com/hook", "q1=queue:http://127.0.0.1:10001/a/q?sig=x", "files=log"]
+        {
             assert!(good.parse::<EndpointOption>().is_ok(), "{good}");
         }
         for bad in ["alarms", "alarms=ftp://x", "alarms=queue:x", ""] {

@@ -15,7 +15,8 @@ use ChangeColumn::{Text, Time};
 /// Folder of the tables in the store.
 pub const ROOT: &str = "twins";
 /// Names of the tables, which Azure lets one choose; these are its defaults.
-pub const TABLES: [&str; 3] = ["AdtPropertyEvents", "AdtTwinLifeCycleEvents", "AdtRelationshipLifeCycleEvents"];
+pub const TABLES: [&str; 3] =
+    ["AdtPropertyEvents", "AdtTwinLifeCycleEvents", "AdtRelationshipLifeCycleEvents"];
 
 /// Rows wait so long for others to share a file with.
 const LINGER: Duration = Duration::from_secs(10);
