@@ -6,6 +6,7 @@
 pub mod books;
 pub mod feed;
 pub mod line;
+pub mod port;
 
 use std::path::PathBuf;
 

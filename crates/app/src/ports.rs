@@ -1,4 +1,4 @@
-//! What the flow needs of the outside, as traits; `adapters` has the real ones, `memory` their twins for tests.
+//! What the flow needs of the outside, as traits; `adapters` has the real ones.
 
 use async_trait::async_trait;
 use serde_json::Value;
