@@ -200,10 +200,45 @@ fn forget(folder: &Path) {
     }
 }
 
+/// The segments of all days but the last, out of the way: a day after they were compacted they are deleted, and a query
+/// meets those of the last day alone. They come back with the drop, for the next compaction.
+struct Swept(Vec<(PathBuf, PathBuf)>);
+
+impl Swept {
+    fn new(folder: &Path, days: i64) -> Outcome<Self> {
+        let segments = folder.join("data/segments/v=1").join(format!("hub={HUB}"));
+        let aside = folder.join("swept");
+        std::fs::create_dir_all(&aside)?;
+        let mut moved = Self(Vec::new());
+        let mut dates: Vec<PathBuf> = std::fs::read_dir(&segments)?
+            .map(|entry| entry.map(|entry| entry.path()))
+            .collect::<Result<_, _>>()?;
+        dates.sort();
+        dates.truncate(dates.len().min(usize::try_from(days - 1)?));
+        for date in dates {
+            let to = aside.join(date.file_name().ok_or("a date without a name")?);
+            std::fs::rename(&date, &to)?;
+            moved.0.push((to, date));
+        }
+        Ok(moved)
+    }
+}
+
+impl Drop for Swept {
+    fn drop(&mut self) {
+        for (from, to) in self.0.drain(..) {
+            if let Err(error) = std::fs::rename(&from, &to) {
+                eprintln!("{} could not be moved back: {error}", from.display());
+            }
+        }
+    }
+}
+
 async fn measure(folder: &Path, days: i64, devices: u32) -> Outcome<()> {
     make(folder, days, devices).await?;
     let mut found = child(folder, days, "compact")?;
     let data = folder.join("data");
+    let swept = Swept::new(folder, days)?;
     for part in ["history", "roll-ups", "manifests"] {
         forget(&data.join(part));
     }
@@ -272,6 +307,7 @@ async fn measure(folder: &Path, days: i64, devices: u32) -> Outcome<()> {
         "bytes_per_value": bytes as f64 / values as f64,
         "bytes_per_value_with_roll_ups": (bytes + rolled) as f64 / values as f64,
     });
+    drop(swept);
     if let (Some(found), Some(more)) = (found.as_object_mut(), more.as_object()) {
         found.extend(more.clone());
     }

@@ -277,9 +277,7 @@ pub(crate) async fn list_names(
     }
     let mut names = Vec::new();
     for folder in folders {
-        let mut entries = store.entries(&folder, None)?;
-        while let Some(entry) = entries.next().await {
-            let path = entry?.path;
+        for path in store.paths(&folder).await? {
             match parse_path(&path) {
                 Some(name) => names.extend(Some(name).filter(|name| wanted(name))),
                 None => tracing::debug!(path, "not a name of ours, ignored"),

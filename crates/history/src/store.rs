@@ -10,8 +10,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use futures::StreamExt;
 use futures::stream::BoxStream;
+use futures::{StreamExt, TryStreamExt};
 use object_store::path::Path;
 use object_store::{ObjectStore, ObjectStoreExt, PutMode, PutOptions, PutPayload};
 use twinwright_core::time::Micros;
@@ -219,6 +219,23 @@ impl Store {
             futures::future::ready(entry)
         });
         Ok(entries.boxed())
+    }
+
+    /// Full paths of all objects below the folder `prefix`, in no promised order: what [`Store::entries`] lists, without
+    /// sizes and times, which a folder would have to be asked for file by file.
+    ///
+    /// # Errors
+    /// [`StoreError`]
+    pub(crate) async fn paths(&self, prefix: &str) -> Result<Vec<String>, StoreError> {
+        if let Some(root) = &self.root {
+            let (root, prefix) = (root.clone(), parse(prefix)?.to_string());
+            let walked = tokio::task::spawn_blocking(move || folder::walk(&root, prefix)).await;
+            return walked.map_err(|error| {
+                StoreError::invalid(format!("the listing ended without an answer: {error}"))
+            })?;
+        }
+        let entries = self.entries(prefix, None)?;
+        entries.map(|entry| entry.map(|entry| entry.path)).try_collect().await
     }
 
     /// Full paths of the folders directly below `prefix`, sorted.

@@ -43,13 +43,14 @@ pub(super) fn run(context: &Context) -> anyhow::Result<Vec<Figure>> {
     let ours = told(command.arg(&folder).arg(&days), EXAMPLE)?;
     let peer = match python::install(&workspace.root, "history", "DuckDB over the same files, for comparison")
     {
-        Ok(python) => peer(&python, &workspace.root, &folder, &days)?,
-        // The ratio is then missing, and what is missing reaches nothing.
-        Err(cause) => {
-            say(&format!("no comparison with DuckDB: {cause}"));
-            Value::Null
-        }
+        Ok(python) => peer(&python, &workspace.root, &folder, &days).map_err(|error| format!("{error:#}")),
+        Err(cause) => Err(cause),
     };
+    // The ratio is then missing, and what is missing reaches nothing.
+    let peer = peer.unwrap_or_else(|cause| {
+        say(&format!("no comparison with DuckDB: {cause}"));
+        Value::Null
+    });
     Ok(figures_of(&ours, &peer))
 }
 

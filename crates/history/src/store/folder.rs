@@ -1,6 +1,7 @@
 //! Objects as files. A file is written and synced beside its final name as `<name>#<number>` and then linked, so a crash
 //! leaves at most such a file behind; it is never listed, and swept when it is old.
 
+use std::io::ErrorKind;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -99,6 +100,36 @@ fn sweep(root: &Path, age: Duration) -> usize {
     removed
 }
 
+/// Paths of all objects below a folder of the root.
+pub(super) fn walk(root: &Path, prefix: String) -> Result<Vec<String>, StoreError> {
+    let mut found = Vec::new();
+    let mut folders = vec![prefix];
+    while let Some(folder) = folders.pop() {
+        let entries = match std::fs::read_dir(root.join(&folder)) {
+            Ok(entries) => entries,
+            // It is not there, or was just swept.
+            Err(error) if error.kind() == ErrorKind::NotFound => continue,
+            Err(error) => {
+                return Err(StoreError::Unavailable { path: folder, cause: error.to_string() });
+            }
+        };
+        for entry in entries {
+            let entry = entry.map_err(|error| StoreError::Unavailable {
+                path: folder.clone(),
+                cause: error.to_string(),
+            })?;
+            let name = entry.file_name();
+            let (Some(name), Ok(kind)) = (name.to_str(), entry.file_type()) else { continue };
+            if kind.is_dir() {
+                folders.push(format!("{folder}/{name}"));
+            } else if kind.is_file() && !is_half_written(name) {
+                found.push(format!("{folder}/{name}"));
+            }
+        }
+    }
+    Ok(found)
+}
+
 fn is_half_written(name: &str) -> bool {
     name.split_once('#')
         .is_some_and(|(_, number)| !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit()))
@@ -118,6 +149,8 @@ mod tests {
         std::fs::write(&left_behind, b"torn").unwrap();
         let listed = store.list("a", None, 10).await.unwrap();
         assert_eq!(listed.len(), 1);
+        assert_eq!(store.paths("a").await.unwrap(), ["a/one.json"]);
+        assert!(store.paths("nothing").await.unwrap().is_empty());
         assert_eq!(store.read("a/two.json").await.unwrap(), None);
         assert_eq!(sweep(folder.path(), Duration::from_secs(600)), 0, "it may be of a living writer");
         assert_eq!(sweep(folder.path(), Duration::ZERO), 1);
