@@ -122,6 +122,9 @@ impl ScoringEngine {
     }
 }
 
+/// Core instances of a component at the most: what one of Python needs, with room; those of Rust or C need a tenth.
+const CORE_INSTANCES: u32 = 64;
+
 /// Ticks until the deadline; one more, because the current tick has begun already.
 pub(crate) fn ticks(deadline: Duration) -> u64 {
     u64::try_from(deadline.as_millis().div_ceil(TICK.as_millis())).unwrap_or(u64::MAX / 2).saturating_add(1)
@@ -144,13 +147,13 @@ pub(crate) fn settings(pool: Option<&EngineConfig>) -> Config {
         let mut pooling = PoolingAllocationConfig::default();
         pooling
             .total_component_instances(config.instances)
-            .total_core_instances(config.instances.saturating_mul(4).max(64))
+            // A count alone, and a component of Python has dozens.
+            .total_core_instances(config.instances.saturating_mul(CORE_INSTANCES))
             .total_memories(config.instances.max(8))
-            .total_tables(config.instances.saturating_mul(2).max(32))
+            .total_tables(config.instances.saturating_mul(2).max(64))
             .max_memory_size(config.memory_limit)
             .table_elements(config.table_elements)
-            // What a component of Python needs, with room; of Rust or C a tenth.
-            .max_core_instances_per_component(64)
+            .max_core_instances_per_component(CORE_INSTANCES)
             .max_memories_per_component(8)
             .max_tables_per_component(32)
             .max_component_instance_size(4 << 20)

@@ -19,24 +19,24 @@ const PAUSE: Duration = Duration::from_secs(10);
 /// The first promise that is not kept.
 pub async fn twin_port(port: &dyn TwinPort, twin: &str, absent: &str) -> Result<(), String> {
     let patch = |at: Micros| json!([{ "op": "add", "path": "/observedAt", "value": iso(at) }]).to_string();
-    expect("a twin that is not there has no version", port.version(absent).await, &TwinAnswer::NotFound)?;
+    expect("a twin that is not there has no version", &port.version(absent).await, &TwinAnswer::NotFound)?;
     let there = port.patch(absent, patch(OBSERVED), "W/\"1\"").await;
-    expect("a twin that is not there takes no patch", there, &TwinAnswer::NotFound)?;
+    expect("a twin that is not there takes no patch", &there, &TwinAnswer::NotFound)?;
 
     let first = version(port, twin).await?;
-    expect("a new twin shows no time", first.observed_at, &None)?;
+    expect("a new twin shows no time", &first.observed_at, &None)?;
     let second = done(port.patch(twin, patch(OBSERVED), &first.etag).await)?;
     let read = version(port, twin).await?;
-    expect("a write is read at once", read.observed_at, &Some(OBSERVED))?;
-    expect("its tag is that of the answer", &read.etag, &&second)?;
+    expect("a write is read at once", &read.observed_at, &Some(OBSERVED))?;
+    expect("its tag is that of the answer", &read.etag, &second)?;
     let stale = port.patch(twin, patch(OBSERVED + 1), &first.etag).await;
-    expect("an old tag changes nothing", stale, &TwinAnswer::Changed)?;
-    expect("and nothing was changed", version(port, twin).await?, &read)?;
+    expect("an old tag changes nothing", &stale, &TwinAnswer::Changed)?;
+    expect("and nothing was changed", &version(port, twin).await?, &read)?;
     match port.patch(twin, r#"[{"op":"add","value":1}]"#.to_owned(), &read.etag).await {
         TwinAnswer::Refused(words) if !words.is_empty() => {}
         other => return Err(format!("what is no patch is refused with words: {other:?}")),
     }
-    expect("what was refused changed nothing", version(port, twin).await?, &read)?;
+    expect("what was refused changed nothing", &version(port, twin).await?, &read)?;
     burst(port, twin, read.etag).await
 }
 
@@ -72,6 +72,6 @@ fn done<T: std::fmt::Debug>(answer: TwinAnswer<T>) -> Result<T, String> {
     }
 }
 
-fn expect<T: PartialEq + std::fmt::Debug>(promise: &str, found: T, expected: &T) -> Result<(), String> {
-    if found == *expected { Ok(()) } else { Err(format!("{promise}: {found:?}, not {expected:?}")) }
+fn expect<T: PartialEq + std::fmt::Debug>(promise: &str, found: &T, expected: &T) -> Result<(), String> {
+    if found == expected { Ok(()) } else { Err(format!("{promise}: {found:?}, not {expected:?}")) }
 }

@@ -4,6 +4,7 @@
 //! run shows all there is to repair; one that cannot run says why, which in CI counts as failure. [`tally`] counts
 //! the tests themselves.
 
+mod examples;
 mod session;
 mod steps;
 mod tally;

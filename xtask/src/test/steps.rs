@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, ensure};
 
+use super::examples::examples;
 use super::session::{Session, Staged};
 use super::tally::{Runner, Tally};
 use crate::check::check_staged;
@@ -44,6 +45,8 @@ pub(crate) enum Step {
     Tests,
     /// Examples in the documentation.
     DocTests,
+    /// The examples of scorers in each language.
+    Examples,
     /// Bicep and models.
     Infrastructure,
     /// The page in a browser.
@@ -85,7 +88,7 @@ impl Outcome {
 
 impl Step {
     /// In order: what fails soon comes first.
-    pub(crate) const ALL: [Self; 10] = [
+    pub(crate) const ALL: [Self; 11] = [
         Self::Format,
         Self::Lints,
         Self::Build,
@@ -93,6 +96,7 @@ impl Step {
         Self::Tools,
         Self::Tests,
         Self::DocTests,
+        Self::Examples,
         Self::Infrastructure,
         Self::Dashboard,
         Self::Demo,
@@ -108,6 +112,7 @@ impl Step {
             Self::Tools => "tools",
             Self::Tests => "tests",
             Self::DocTests => "doc-tests",
+            Self::Examples => "examples",
             Self::Infrastructure => "infrastructure",
             Self::Dashboard => "dashboard",
             Self::Demo => "demo",
@@ -126,6 +131,9 @@ impl Step {
             Self::Tools => "Python SDKs, npm packages and a browser, installed where they are missing",
             Self::Tests => "unit, conformance, acceptance and kill tests",
             Self::DocTests => "examples in the documentation",
+            Self::Examples => {
+                "scorers in Rust, C, JavaScript and Python, made, built and checked as a new user would"
+            }
             Self::Infrastructure => "tests/infra/check.py on the Bicep files and the models",
             Self::Dashboard => "tests/browser: the dashboard and the explorer in a real browser",
             Self::Demo => "twinwright demo: the books must balance, and both faults be found",
@@ -139,7 +147,7 @@ impl Step {
 
     /// Whether it uses more than Rust where it can.
     pub(crate) fn needs_tools(self) -> bool {
-        matches!(self, Self::Tools | Self::Tests | Self::Infrastructure | Self::Dashboard)
+        matches!(self, Self::Tools | Self::Tests | Self::Examples | Self::Infrastructure | Self::Dashboard)
     }
 
     /// Whether its tests are counted one by one.
@@ -157,6 +165,7 @@ impl Step {
             Self::Tools => return tools(session),
             Self::Tests => tests(session),
             Self::DocTests => doc_tests(session),
+            Self::Examples => return needing(examples(session)),
             Self::Infrastructure => return needing(infrastructure(session)),
             Self::Dashboard => return needing(dashboard(session)),
             Self::Demo => return needing(demo(session)),
@@ -315,8 +324,7 @@ fn dashboard(session: &mut Session) -> Result<anyhow::Result<String>, String> {
         let _platform = Server::start(&mut up, "twinwright up", Duration::from_secs(60))?;
         let connection: serde_json::Value =
             serde_json::from_slice(&fs::read(folder.join("connection.json"))?)?;
-        let address =
-            connection["twinsUrl"].as_str().context("the platform says no address of its twins")?;
+        let address = connection["twinsUrl"].as_str().context("the platform says no address of its twins")?;
         let mut page = node("explorer.mjs");
         page.arg(address).arg(folder.join("twins/twins.token"));
         run(&mut page, "tests/browser/explorer.mjs", SHORT)

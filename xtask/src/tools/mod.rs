@@ -24,6 +24,8 @@ pub(crate) struct Tools {
     pub(crate) python_sdk: Found,
     /// Python with what other people open history with.
     pub(crate) python_history: Found,
+    /// Python with the compilers of scorers in Python and C.
+    pub(crate) python_scorers: Found,
     /// Python with the Bicep parser and linter.
     pub(crate) python_infra: Found,
     /// Python with the MLflow server.
@@ -49,6 +51,11 @@ impl Tools {
                 "history",
                 "DuckDB, pandas and deltalake, which must read stored history",
             ),
+            python_scorers: python::install(
+                root,
+                "scorers",
+                "componentize-py and zig, which make scorers of Python and C",
+            ),
             python_infra: python::install(root, "infra", "a parser and a linter for the Bicep files"),
             python_mlflow: python::install(root, "mlflow", "a real MLflow server for the model registry"),
             npm: node::install(root),
@@ -61,6 +68,7 @@ impl Tools {
         let needs = [
             (&self.python_sdk, "Python SDKs", "their acceptance tests are skipped"),
             (&self.python_history, "DuckDB and deltalake", "nobody else opens stored history"),
+            (&self.python_scorers, "componentize-py and zig", "the examples of scorers are not built"),
             (&self.python_infra, "Bicep parser", "infra/ is not checked"),
             (&self.python_mlflow, "MLflow", "the model registry is tested without a real server"),
             (&self.npm, "npm packages", "the Node SDK, Azurite and the dashboard are not tested"),

@@ -1,0 +1,75 @@
+//! The scorers' examples in each language, as a new user would make them: `plugin new`, `build`, `check`, `test`.
+//!
+//! Building takes a minute or more and needs the language's tools; what was built is kept until its sources change.
+//! Checks and cases are run each time.
+
+use std::fs;
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use super::session::Session;
+use crate::fingerprint;
+use crate::process::{run, say};
+
+/// The languages, as `plugin new --lang` has them.
+const LANGUAGES: [&str; 4] = ["rust", "c", "js", "python"];
+/// What a built example follows from, besides the tools.
+const SOURCES: [&str; 6] = [
+    "wasm-modules/wit",
+    "wasm-modules/drift-rust",
+    "wasm-modules/drift-c",
+    "wasm-modules/drift-js",
+    "wasm-modules/drift-python",
+    "crates/scorer-builder/src",
+];
+/// The slowest of them, on a machine that fetches all packages first.
+const DEADLINE: Duration = Duration::from_secs(15 * 60);
+
+/// Makes, builds, checks and tests all of them.
+pub(super) fn examples(session: &mut Session) -> Result<anyhow::Result<String>, String> {
+    let tools = session.tools().ok_or("no tools")?;
+    // Node.js and npm come with the packages of the other tests.
+    let (python, _) = (tools.python_scorers.clone()?, tools.npm.clone()?);
+    let environment =
+        python.parent().and_then(Path::parent).ok_or("the environment has no folder")?.to_owned();
+    let tried = || -> anyhow::Result<String> {
+        let sources = fingerprint::of_folders(&session.workspace.root, &SOURCES)?;
+        let hash = fingerprint::of_texts(&[sources.as_bytes(), environment.to_string_lossy().as_bytes()]);
+        let parent = session.workspace.target.join("examples");
+        fs::create_dir_all(&parent)?;
+        let mut built = Vec::new();
+        for language in LANGUAGES {
+            let name = format!("drift-in-{language}");
+            let folder = parent.join(&name);
+            let plugin = |words: &[&str]| {
+                let mut command = Command::new(session.cli());
+                command.arg("plugin").args(words).stdin(Stdio::null()).env("VIRTUAL_ENV", &environment);
+                // One folder for the Rust example's dependencies, whatever the target folder of this run is.
+                command.env("CARGO_TARGET_DIR", parent.join("rust-target"));
+                command
+            };
+            let stamp = parent.join(format!("{name}.stamp"));
+            if fs::read_to_string(&stamp).ok().as_deref() != Some(&hash) {
+                let _ = fs::remove_file(&stamp);
+                let _ = fs::remove_dir_all(&folder);
+                say(&format!("making the example in {language}"));
+                let mut new = plugin(&["new", &name, "--lang", language]);
+                run(new.current_dir(&parent), "plugin new", DEADLINE)?;
+                run(
+                    plugin(&["build"]).current_dir(&folder),
+                    &format!("plugin build ({language})"),
+                    DEADLINE,
+                )?;
+                fs::write(&stamp, &hash)?;
+                built.push(language);
+            }
+            for word in ["check", "test"] {
+                run(plugin(&[word]).current_dir(&folder), &format!("plugin {word} ({language})"), DEADLINE)?;
+            }
+        }
+        let built = if built.is_empty() { "none".to_owned() } else { built.join(", ") };
+        Ok(format!("{} checked and tested; built again: {built}", LANGUAGES.join(", ")))
+    };
+    Ok(tried())
+}
