@@ -5,6 +5,7 @@ use twinwright_kernels::forest::Tree;
 
 use super::bins::{ABSENT, BINS, Binned};
 use super::boost::BoostSettings;
+use super::woods::Wild;
 
 /// Sums of a bin: gradient, curvature, rows.
 type Bin = [f64; 3];
@@ -18,6 +19,8 @@ pub(crate) struct Grower<'a> {
     pub(crate) curvature: &'a [f64],
     pub(crate) features: &'a [usize],
     pub(crate) settings: &'a BoostSettings,
+    /// Splits at random places among some of the features; else the best of all places of all features.
+    pub(crate) wild: Option<&'a Wild>,
 }
 
 struct Split {
@@ -73,11 +76,18 @@ impl Grower<'_> {
 
     /// The best split over all features.
     fn best(&self, histograms: &[Histogram], total: Bin) -> Option<Split> {
-        let each: Vec<Option<Split>> = histograms
-            .iter()
-            .zip(self.features)
-            .map(|(histogram, &feature)| self.best_of(histogram, feature, total))
-            .collect();
+        let each: Vec<Option<Split>> = match self.wild {
+            None => histograms
+                .iter()
+                .zip(self.features)
+                .map(|(histogram, &feature)| self.best_of(histogram, feature, total))
+                .collect(),
+            Some(wild) => wild
+                .features(histograms.len())
+                .into_iter()
+                .map(|at| self.random_of(&histograms[at], self.features[at], total, wild))
+                .collect(),
+        };
         each.into_iter().flatten().max_by(|a, b| a.gain.total_cmp(&b.gain).then(b.feature.cmp(&a.feature)))
     }
 
@@ -109,6 +119,41 @@ impl Grower<'_> {
             }
         }
         best
+    }
+
+    /// A split at a random value between the smallest and the largest; absent values go by chance.
+    fn random_of(&self, histogram: &Histogram, feature: usize, total: Bin, wild: &Wild) -> Option<Split> {
+        let borders = &self.binned.borders[feature];
+        let present = |bin: &usize| histogram[*bin][2] > 0.0;
+        let first = (0..=borders.len()).find(present)?;
+        let last = (0..=borders.len()).rfind(present)?;
+        let absent = histogram[BINS];
+        if first == last && absent[2] == 0.0 {
+            return None;
+        }
+        let missing_left = absent[2] > 0.0 && wild.unit() < 0.5;
+        let bin = if first == last {
+            // Only absence tells rows apart here.
+            if missing_left { return None } else { first.min(borders.len().checked_sub(1)?) }
+        } else {
+            let (low, high) = (borders[first], borders[last - 1]);
+            let place = low + wild.unit() * (high - low);
+            borders.partition_point(|border| *border < place).clamp(first, last - 1)
+        };
+        let mut left = if missing_left { absent } else { [0.0; 3] };
+        for sums in &histogram[..=bin] {
+            (0..3).for_each(|at| left[at] += sums[at]);
+        }
+        let right = [total[0] - left[0], total[1] - left[1], total[2] - left[2]];
+        let least = self.settings.least_rows as f64;
+        let objective = |bin: &Bin| bin[0] * bin[0] / (bin[1] + self.settings.l2);
+        let gain = objective(&left) + objective(&right) - objective(&total);
+        (left[2] >= least && right[2] >= least && gain > self.settings.least_gain).then_some(Split {
+            gain,
+            feature,
+            bin,
+            missing_left,
+        })
     }
 
     fn split(&self, tree: &mut Tree, leaf: Leaf, rows: &mut [u32]) -> Option<(Leaf, Leaf)> {
