@@ -69,12 +69,12 @@ mod tests {
     #[test]
     fn the_learner_that_was_right_is_chosen_after_some_days() {
         let day = Day { calendar: Calendar::default(), load: vec![10.0; SLOTS] };
-        let forecasts = [vec![14.0; SLOTS], vec![7.0; SLOTS], vec![10.5; SLOTS]];
+        let forecasts = [vec![14.0; SLOTS], vec![7.0; SLOTS], vec![10.0; SLOTS]];
         let mut race = Race::default();
         assert_eq!(race.best(), ALL);
         (0..DAYS).for_each(|_| race.see(&forecasts, &day));
         assert_eq!(race.best().names(), "randomised trees");
-        assert_eq!(race.best().of(&forecasts), vec![10.5; SLOTS]);
-        assert_eq!(ALL.of(&forecasts), vec![10.5; SLOTS]);
+        assert_eq!(race.best().of(&forecasts), vec![10.0; SLOTS]);
+        assert_eq!(ALL.of(&[vec![9.0; SLOTS], vec![6.0; SLOTS], vec![3.0; SLOTS]]), vec![6.0; SLOTS]);
     }
 }
