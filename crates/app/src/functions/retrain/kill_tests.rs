@@ -23,7 +23,7 @@ const FIRST: Micros = START + 2_500 * SECOND;
 const SECOND_RUN: Micros = START + 5_200 * SECOND;
 
 fn app_in(folder: &Path) -> App {
-    let url = format!("file://{}", folder.display());
+    let url = format!("folder:{}", folder.display());
     App::with_parts(config(), Store::from_url(&url).unwrap(), None, None, None, None)
 }
 

@@ -30,7 +30,7 @@ impl Python {
             None => environment()?,
         };
         let mut child = Command::new(&interpreter)
-            .args(["-c", program])
+            .args(["-W", "ignore", "-c", program])
             // Beside others on the same cores: as many threads as ours.
             .env("OMP_NUM_THREADS", "1")
             .stdin(Stdio::piped())
