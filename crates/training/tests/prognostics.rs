@@ -196,7 +196,8 @@ fn loads_are_forecast_and_what_is_no_load_is_refused() {
     for quarter in 1..=96 * 75 {
         let (day, slot) = ((quarter - 1) / 96, (quarter - 1) % 96);
         let works = day % 7 < 5 && (32..72).contains(&slot);
-        let load = if works { 60.0 } else { 4.0 } + noise.next();
+        // As irregular as a plant is: what follows its course to 98 % is refused as a leak.
+        let load = if works { 60.0 + 24.0 * noise.next() } else { 5.0 + noise.next() };
         let (day, minutes) = (quarter / 96, quarter % 96 * 15);
         let (month, day) =
             [(1, 31), (2, 28), (3, 31)].iter().fold((0, day), |(month, rest), (next, days)| {
@@ -220,7 +221,7 @@ fn loads_are_forecast_and_what_is_no_load_is_refused() {
     let (report, tasks) = run("steel", folder.path()).unwrap();
     assert_eq!((report.recordings, tasks), (75, vec!["load".to_owned()]));
     let error = figure(&report, "steel_day_ahead_cv_rmse");
-    assert!(error < 20.0, "{error}");
+    assert!(error < 60.0, "{error}");
     fs::write(folder.path().join("load.csv"), "date,load\nyesterday,3\n").unwrap();
     let error = run("steel", folder.path()).unwrap_err().to_string();
     assert!(error.contains("line 2: the time must be like"), "{error}");
