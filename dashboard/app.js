@@ -226,6 +226,8 @@ function renderHealth() {
   const health = machine.health || {}, told = [`This machine is ${(HEALTH[health.status] || HEALTH.unknown)[1]}`];
   if (typeof health.score === "number") told.push(`score ${number(health.score)} (limit 1)`);
   if (health.topCause && health.status !== "healthy") told.push(`mostly because of ${health.topCause}`);
+  const life = health.remainingLife;
+  if (life && typeof life.value === "number") told.push(`about ${number(life.value)} ${life.unit || ""} of life remain (${number(life.low)} to ${number(life.high)})`);
   if (health.scorer) told.push(`by ${health.scorer}${health.baseline ? ` with baseline ${health.baseline}` : ""}`);
   setText(byId("trend-health"), told.join(", ") + ".");
 }

@@ -121,13 +121,13 @@ pub(crate) struct BenchOptions {
   cargo xtask quality --data DATASETS            every suite that is there, beside scikit-learn
   cargo xtask quality --data DATASETS --only skab --no-references")]
 pub(crate) struct QualityOptions {
-    /// Folder with the data sets: skab/other, nab, tep.
+    /// Folder with the data sets: skab/other, nab, tep, cmapss, secom, steel.
     #[arg(long, value_name = "DIR", env = "TWINWRIGHT_DATASETS")]
     pub(crate) data: PathBuf,
     /// Only these suites, comma-separated.
     #[arg(long, value_name = "SUITES", value_delimiter = ',')]
     pub(crate) only: Vec<String>,
-    /// Without scikit-learn's detectors.
+    /// Without scikit-learn's methods.
     #[arg(long)]
     pub(crate) no_references: bool,
     /// Write all figures to this file.

@@ -15,15 +15,15 @@ use twinwright_core::time::{Micros, SECOND};
 use twinwright_history::numbered::NumberedDocuments;
 use twinwright_history::segment::Version;
 use twinwright_history::store::Store;
-use twinwright_kernels::Baseline;
 use twinwright_scoring::swap::{Role, Stage, Standing, Trial, TrialRecord};
-use twinwright_scoring::{Limits, LoadedScorer, StandIn};
+use twinwright_scoring::{Limits, LoadedScorer};
 
 use crate::config::Config;
 use crate::partition::ingest::run_blocking;
 use crate::partition::scorer::ModelScorer;
 use crate::scorers::canary::{self, Canary};
 use crate::scorers::decisions::Decisions;
+use crate::scorers::document::Document;
 use crate::scorers::loader::Loader;
 use crate::scorers::trials::Trials;
 
@@ -37,7 +37,7 @@ pub struct Selected {
     pub version: Version,
     scorer: Option<LoadedScorer>,
     limits: Limits,
-    baseline: Arc<Baseline>,
+    document: Document,
     baseline_json: Bytes,
     trial: Option<OnTrial>,
 }
@@ -53,21 +53,21 @@ struct OnTrial {
 impl Selected {
     /// A scorer of its own for one partition; `None` when not even the stand-in takes the baseline.
     pub fn prepare(&self) -> Option<ModelScorer> {
-        let stand_in = match StandIn::new(&self.baseline_json) {
+        let stand_in = match self.document.stand_in(&self.baseline_json) {
             Ok(stand_in) => stand_in,
             Err(error) => {
                 warn!(baseline = self.version.baseline, %error, "baseline cannot be used");
                 return None;
             }
         };
-        let heaviest = self.baseline.regimes.iter().max_by(|a, b| a.weight.total_cmp(&b.weight));
         Some(ModelScorer {
             version: self.version.clone(),
             key: Arc::from(self.state_key()),
-            signals: self.baseline.signals.iter().map(|name| Arc::from(name.as_str())).collect(),
-            expected: heaviest.map_or_else(Vec::new, |regime| regime.mean.clone()),
+            signals: self.document.signals().iter().map(|name| Arc::from(name.as_str())).collect(),
+            expected: self.document.expected(),
+            life: self.document.life(),
             scorer: self.instance(),
-            stand_in: Box::new(stand_in),
+            stand_in,
             failures: 0,
             canary: None,
             trial: None,
@@ -360,13 +360,13 @@ impl Catalog {
 
 /// The scorer that training put first.
 fn preferred(json: &Bytes) -> String {
-    let baseline = Baseline::from_json(json).ok();
-    baseline.and_then(|baseline| baseline.scorers.first().cloned()).unwrap_or_else(|| USUAL[0].to_owned())
+    let document = Document::read(json).ok();
+    document.and_then(|document| document.preferred()).unwrap_or_else(|| USUAL[0].to_owned())
 }
 
 fn select(scorer: Option<LoadedScorer>, limits: Limits, name: &str, json: Bytes) -> Option<Selected> {
-    let baseline = match Baseline::from_json(&json) {
-        Ok(baseline) => Arc::new(baseline),
+    let document = match Document::read(&json) {
+        Ok(document) => document,
         Err(error) => {
             warn!(%error, "baseline cannot be used");
             return None;
@@ -375,7 +375,7 @@ fn select(scorer: Option<LoadedScorer>, limits: Limits, name: &str, json: Bytes)
     let version = Version {
         scorer: scorer.as_ref().map_or_else(|| name.to_owned(), |scorer| scorer.id().to_owned()),
         scorer_hash: scorer.as_ref().map_or_else(String::new, |scorer| scorer.sha256().to_owned()),
-        baseline: baseline.id.clone(),
+        baseline: document.id().to_owned(),
     };
-    Some(Selected { version, scorer, limits, baseline, baseline_json: json, trial: None })
+    Some(Selected { version, scorer, limits, document, baseline_json: json, trial: None })
 }

@@ -1,9 +1,9 @@
 //! Kill points: places where a test has the handler killed, to see that nothing is lost and nothing doubled.
 //!
-//! Compiled in only with the feature `kill-points`; nothing of it is in a released binary.
+//! Compiled in only with the feature `kill-points` and in the tests of this crate; nothing of it is in a released binary.
 
 /// A step of the way of an event at which the process may be killed.
-#[cfg(feature = "kill-points")]
+#[cfg(any(test, feature = "kill-points"))]
 pub fn point(name: &str) {
     let Ok(wanted) = std::env::var("TWINWRIGHT_KILL_AT") else { return };
     let Ok(mark) = std::env::var("TWINWRIGHT_KILL_MARK") else { return };
@@ -25,6 +25,6 @@ pub fn point(name: &str) {
 }
 
 /// A step of the way of an event at which the process may be killed.
-#[cfg(not(feature = "kill-points"))]
+#[cfg(not(any(test, feature = "kill-points")))]
 #[inline]
 pub fn point(_name: &str) {}

@@ -1,6 +1,6 @@
 //! From rows to a promoted baseline: fit on the older rows, compare on the newest, promote by the next number.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -16,6 +16,8 @@ use twinwright_training::{
 use self::records::TrainingRun;
 
 use crate::catalog::baselines;
+use crate::kill;
+use crate::scorers::document::Document;
 
 pub mod periods;
 pub mod records;
@@ -34,6 +36,8 @@ pub struct Readings {
     pub time: Vec<Micros>,
     /// Values, row-major, NaN where there is none or it is not to be trusted.
     pub values: Vec<f64>,
+    /// Rows that were left out, by cause.
+    pub left_out: BTreeMap<String, usize>,
 }
 
 impl Readings {
@@ -142,6 +146,7 @@ pub async fn fit_and_promote(
         at: iso(now),
         equipment: equipment.to_owned(),
         rows: readings.rows(),
+        left_out: readings.left_out.clone(),
         code: env!("CARGO_PKG_VERSION").to_owned(),
         ..TrainingRun::default()
     };
@@ -153,11 +158,38 @@ pub async fn fit_and_promote(
         }
         Err(error) => run.reason = error.to_string(),
     }
+    if run.promoted.is_none()
+        && let Some(number) = untold(store, &run).await?
+    {
+        run.promoted = Some(number);
+        run.reason = format!("baseline {number} was promoted by a run that ended before it told so");
+    }
+    kill::point("retrain-recording");
     // What the run did is known by its baseline too: a record that cannot be written undoes nothing.
-    if let Err(error) = records::record(store, &run).await {
+    let told = async {
+        if let Some(number) = run.promoted
+            && let Some(document) = baselines(store, equipment).read(number).await?
+        {
+            records::keep_card(store, equipment, number, &document).await?;
+        }
+        records::record(store, &run).await
+    };
+    if let Err(error) = told.await {
         tracing::warn!(equipment, %error, "the record of a training run cannot be written");
     }
     done
+}
+
+/// The baseline in force, where it is of these rows and no record tells of its promotion: the run that promoted it was
+/// killed in between.
+async fn untold(store: &Store, run: &TrainingRun) -> Result<Option<u64>, StoreError> {
+    let Some((number, json)) = baselines(store, &run.equipment).latest().await? else { return Ok(None) };
+    let same = Baseline::from_json(&json).is_ok_and(|baseline| baseline.data_hash == run.data_hash);
+    if !same || run.data_hash.is_empty() {
+        return Ok(None);
+    }
+    let told = records::all(store, &run.equipment).await?;
+    Ok((!told.iter().any(|(_, run)| run.promoted == Some(number))).then_some(number))
 }
 
 async fn attempt(
@@ -171,6 +203,14 @@ async fn attempt(
     let documents = baselines(store, equipment);
     let latest = documents.latest().await?;
     let number = latest.as_ref().map_or(1, |(number, _)| number + 1);
+    if latest.as_ref().is_some_and(|(_, json)| matches!(Document::read(json), Ok(Document::Life(_)))) {
+        let reason =
+            "a model of remaining life is in force; it learns from runs to failure, not from the window of \
+                      normal operation; put a baseline in its place with `twinwright train promote`"
+                .to_owned();
+        let rows = readings.rows();
+        return Ok(Promotion { equipment: equipment.to_owned(), promoted: None, reason, rows });
+    }
     let reference = latest.and_then(|(_, json)| Baseline::from_json(&json).ok());
     readings.sort();
     let rows = readings.rows();
@@ -192,6 +232,7 @@ async fn attempt(
     // The chosen scorer is fitted besides those that every baseline has.
     let options = choice.options;
     let mut candidate = fit(equipment, &readings.signals, settings, &fitting, &options)?;
+    kill::point("retrain-fitted");
     run.data_hash.clone_from(&candidate.baseline.data_hash);
     run.metrics.clone_from(&candidate.baseline.metrics);
     if let Some(reference) = &reference
@@ -215,6 +256,7 @@ async fn attempt(
         candidate.baseline.scorers.sort_by_key(|name| *name != choice.scorer);
         let json =
             candidate.baseline.to_json().map_err(|error| PromotionError::Document(error.to_string()))?;
+        kill::point("retrain-promoting");
         match documents.create(number, Bytes::from(json)).await? {
             Created::New => promotion.promoted = Some(number),
             Created::AlreadyThere => {
@@ -236,3 +278,6 @@ impl DeviceNumbers {
         *self.0.entry(Arc::clone(device)).or_insert(next)
     }
 }
+
+#[cfg(test)]
+mod tests;

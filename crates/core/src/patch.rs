@@ -43,6 +43,19 @@ impl HealthStatus {
     }
 }
 
+/// How long a machine is going to last.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct RemainingLife {
+    /// What remains, in [`Self::unit`]; the longest life that the model tells apart stands for that and more.
+    pub value: f64,
+    /// Lower end of the 90 % interval.
+    pub low: f64,
+    /// Upper end.
+    pub high: f64,
+    /// `cycles` or `hours`.
+    pub unit: Arc<str>,
+}
+
 /// The `health` component of an equipment twin.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Health {
@@ -60,6 +73,8 @@ pub struct Health {
     pub baseline: Arc<str>,
     /// Id of the open alert.
     pub alert: Option<String>,
+    /// What remains, where the scorer estimates it.
+    pub remaining_life: Option<RemainingLife>,
 }
 
 /// Everything the twin of a device should show now.
@@ -82,7 +97,8 @@ pub struct TwinUpdate {
 }
 
 impl TwinUpdate {
-    /// The JSON Patch document for `dtmi:twinwright:Equipment;1` and models that extend it.
+    /// The JSON Patch document for `dtmi:twinwright:Equipment;1` and models that extend it. Remaining life is written only
+    /// where it is known, and needs `dtmi:twinwright:Equipment;2`.
     pub fn json_patch(&self) -> String {
         let mut out = String::with_capacity(512);
         out.push('[');
@@ -102,6 +118,18 @@ impl TwinUpdate {
         text(&mut out, "/health/scorer", &health.scorer);
         text(&mut out, "/health/baseline", &health.baseline);
         text(&mut out, "/health/alert", health.alert.as_deref().unwrap_or(""));
+        if let Some(life) = &health.remaining_life {
+            open(&mut out, "/health/remainingLife");
+            for (at, (name, value)) in
+                [("value", life.value), ("low", life.low), ("high", life.high)].into_iter().enumerate()
+            {
+                let _ = write!(out, r#"{}"{name}":"#, if at == 0 { '{' } else { ',' });
+                number(&mut out, value);
+            }
+            out.push_str(r#","unit":"#);
+            quoted(&mut out, &life.unit);
+            out.push_str("}}");
+        }
         out.push(']');
         out
     }
@@ -184,6 +212,19 @@ fn quoted(out: &mut String, value: &str) {
 mod tests {
     use super::*;
     use proptest::prelude::*;
+
+    #[test]
+    fn remaining_life_is_one_value_and_absent_where_nobody_knows() {
+        let mut update = TwinUpdate::default();
+        assert!(!update.json_patch().contains("remainingLife"));
+        let life = RemainingLife { value: 41.5, low: 30.0, high: f64::NAN, unit: Arc::from("cycles") };
+        update.health.remaining_life = Some(life);
+        let patch: serde_json::Value = serde_json::from_str(&update.json_patch()).unwrap();
+        let last = patch.as_array().and_then(|operations| operations.last()).unwrap();
+        assert_eq!(last["path"], "/health/remainingLife");
+        let wanted = serde_json::json!({ "value": 41.5, "low": 30.0, "high": 0, "unit": "cycles" });
+        assert_eq!(last["value"], wanted);
+    }
 
     proptest! {
         #[test]

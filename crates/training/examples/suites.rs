@@ -5,13 +5,14 @@
 
 use twinwright_core::scoring::{ScoreBatch, Scored, Scorer, ScorerError, StateBlobs};
 use twinwright_kernels::{
-    Answer, Baseline, Batch, BatchError, EwmaChart, Kernel, PcaT2Q, RangeExtension, SmoothedMahalanobis,
+    Answer, Batch, BatchError, EwmaChart, PcaT2Q, RangeExtension, RemainingLife, ScorerKernel,
+    SmoothedMahalanobis,
 };
 use twinwright_training::suites::{ScorerHost, Settings, SuiteError, find};
 
 struct Native<K>(K);
 
-impl<K: Kernel + Send> Scorer for Native<K> {
+impl<K: ScorerKernel + Send> Scorer for Native<K> {
     fn id(&self) -> &'static str {
         K::NAME
     }
@@ -40,14 +41,15 @@ struct Kernels;
 
 impl ScorerHost for Kernels {
     fn prepare(&mut self, scorer: &str, json: &[u8]) -> Result<Box<dyn Scorer>, SuiteError> {
-        fn of<K: Kernel + Send + 'static>(json: &[u8]) -> Box<dyn Scorer> {
-            Box::new(Native(K::new(&Baseline::from_json(json).unwrap()).unwrap()))
+        fn of<K: ScorerKernel + Send + 'static>(json: &[u8]) -> Box<dyn Scorer> {
+            Box::new(Native(K::prepare(json).unwrap()))
         }
         Ok(match scorer {
             EwmaChart::NAME => of::<EwmaChart>(json),
             SmoothedMahalanobis::NAME => of::<SmoothedMahalanobis>(json),
             PcaT2Q::NAME => of::<PcaT2Q>(json),
             RangeExtension::NAME => of::<RangeExtension>(json),
+            RemainingLife::NAME => of::<RemainingLife>(json),
             other => panic!("no kernel {other}"),
         })
     }

@@ -11,6 +11,9 @@ use crate::TrainError;
 /// Bytes of a data file at the most, unpacked: what claims to be larger is not one of these files.
 const MOST: u64 = 2 << 30;
 
+/// Folders within folders that are looked into; a link in a circle is not followed for ever.
+const DEPTH: usize = 3;
+
 /// The text of a file; `.gz` is unpacked.
 pub(crate) fn text(path: &Path) -> Result<String, TrainError> {
     let file = File::open(path).map_err(|error| TrainError::file(path, error))?;
@@ -28,17 +31,23 @@ pub(crate) fn text(path: &Path) -> Result<String, TrainError> {
     Ok(text)
 }
 
-/// Files of a folder in the order of their names, with the name without `.gz`.
+/// Files of a folder and of those in it, in the order of their names, with the name without `.gz`.
 pub(crate) fn list(folder: &Path) -> Result<Vec<(String, PathBuf)>, TrainError> {
-    let entries = std::fs::read_dir(folder).map_err(|error| TrainError::file(folder, error))?;
-    let mut files: Vec<(String, PathBuf)> = entries
-        .flatten()
-        .filter(|entry| entry.path().is_file())
-        .map(|entry| {
+    let mut files = Vec::new();
+    let mut open = vec![(folder.to_owned(), 0)];
+    while let Some((folder, depth)) = open.pop() {
+        let entries = std::fs::read_dir(&folder).map_err(|error| TrainError::file(&folder, error))?;
+        for entry in entries {
+            let entry = entry.map_err(|error| TrainError::file(&folder, error))?;
+            let path = entry.path();
             let name = entry.file_name().to_string_lossy().into_owned();
-            (name.strip_suffix(".gz").unwrap_or(&name).to_owned(), entry.path())
-        })
-        .collect();
+            if path.is_file() {
+                files.push((name.strip_suffix(".gz").unwrap_or(&name).to_owned(), path));
+            } else if path.is_dir() && depth < DEPTH {
+                open.push((path, depth + 1));
+            }
+        }
+    }
     files.sort();
     Ok(files)
 }

@@ -30,7 +30,6 @@ mod principal;
 pub mod quality;
 mod regimes;
 pub mod registry;
-pub mod report;
 mod rows;
 pub mod rul;
 mod statistics;

@@ -78,6 +78,7 @@ fn machine(twin: &Value) -> Value {
             "score": health.get("score"),
             "topCause": filled(health.get("topCause")),
             "contributions": map(health.get("contributions")),
+            "remainingLife": health.get("remainingLife"),
             "scorer": filled(health.get("scorer")),
             "baseline": filled(health.get("baseline")),
             "lastCommand": filled(health.get("lastCommand")),

@@ -17,6 +17,7 @@ use super::scorer::{ModelScorer, Who};
 use super::state::{Device, LastScore, Model, PartitionState};
 use crate::messages::{AlertMessage, Cause, Outputs};
 use crate::scorers::canary::split;
+use crate::scorers::document;
 
 /// Causes of an alert at the most.
 const MAX_CAUSES: usize = 5;
@@ -272,6 +273,7 @@ fn score(
             signals: Arc::clone(&scorer.signals),
             scorer: Arc::clone(&by),
             baseline: Arc::clone(&baseline),
+            remaining_life: scorer.life.as_deref().map(|life| document::remaining(life, answer.scores[row])),
         });
     }
 }
@@ -345,6 +347,7 @@ pub fn twin_update(state: &PartitionState, device: &Device, partition: u32) -> T
             scorer: score.map_or_else(|| Arc::from(""), |score| Arc::clone(&score.scorer)),
             baseline: score.map_or_else(|| Arc::from(""), |score| Arc::clone(&score.baseline)),
             alert: device.alert.case.as_ref().map(|case| case.id.clone()),
+            remaining_life: score.and_then(|score| score.remaining_life.clone()),
         },
     }
 }

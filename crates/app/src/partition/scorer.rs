@@ -5,6 +5,7 @@ use std::time::Instant;
 
 use twinwright_core::scoring::{ScoreBatch, Scored, Scorer, ScorerError, check_answer};
 use twinwright_history::segment::Version;
+use twinwright_kernels::life::LifeModel;
 use twinwright_scoring::swap::Trial;
 
 use crate::scorers::canary::Canary;
@@ -24,6 +25,8 @@ pub struct ModelScorer {
     pub signals: Arc<[Arc<str>]>,
     /// What the baseline expects of each signal.
     pub expected: Vec<f64>,
+    /// Says what a score means in time, where the baseline is a model of remaining life.
+    pub life: Option<Arc<LifeModel>>,
     /// The scorer; `None` when it could not be loaded.
     pub scorer: Option<Box<dyn Scorer>>,
     /// The built-in scorer that stands in.

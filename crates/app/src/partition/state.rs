@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use twinwright_core::alert::AlertState;
 use twinwright_core::frame::{Frame, SequenceRange};
 use twinwright_core::gate::Position;
-use twinwright_core::patch::HealthStatus;
+use twinwright_core::patch::{HealthStatus, RemainingLife};
 use twinwright_core::policy::Equipment;
 use twinwright_core::quality::DeviceMemory;
 use twinwright_core::time::Micros;
@@ -15,7 +15,7 @@ use twinwright_core::time::Micros;
 use crate::messages::Outputs;
 
 /// Version of the snapshot's form; another one is ignored and the state is rebuilt from the segments.
-const FORM: u8 = 1;
+const FORM: u8 = 2;
 /// Gaps remembered at the most; older ones stay in the log.
 const MAX_GAPS: usize = 100;
 /// Signals of one equipment model at the most.
@@ -45,6 +45,8 @@ pub struct LastScore {
     pub scorer: Arc<str>,
     /// Baseline id.
     pub baseline: Arc<str>,
+    /// What remains, where the baseline is a model of remaining life.
+    pub remaining_life: Option<RemainingLife>,
 }
 
 /// What is known of one device.

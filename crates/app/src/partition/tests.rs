@@ -12,6 +12,7 @@ use twinwright_history::dead_letter::DeadLetters;
 use twinwright_history::segments::SegmentLog;
 use twinwright_history::store::Store;
 
+use super::apply::twin_update;
 use super::ingest::Ingest;
 use crate::catalog::{Catalog, baselines};
 use crate::messages::Outputs;
@@ -228,5 +229,56 @@ fn an_older_value_never_overwrites_a_newer_one() {
         assert!(patcher.drain(Duration::from_secs(20)).await);
         assert_eq!(twins.patches.lock().unwrap().len(), 1);
         assert_eq!(patcher.take_confirmed(0), [(Arc::from("arm"), 1), (Arc::from("arm"), 2)]);
+    });
+}
+
+/// Twelve machines that ran until they failed; the model of them is number 1.
+async fn give_life_model(store: &Store) {
+    use twinwright_training::rul::{LifeOptions, LifeRun, Unit, fit};
+    let run = |machine: usize| {
+        let life = 120 + machine * 3;
+        let mut run = LifeRun::default();
+        for row in 0..life {
+            let wear = (1.0 - (life - 1 - row) as f64 / 90.0).max(0.0);
+            let wobble = ((row + machine) * 7919 % 13) as f64 * 0.05;
+            run.time.push(row as i64 * SECOND);
+            run.values.extend([45.0 + wobble, 2.5 + 4.0 * wear + wobble]);
+        }
+        run
+    };
+    let runs: Vec<LifeRun> = (0..12).map(run).collect();
+    let signals = ["temperature".to_owned(), "vibration".to_owned()];
+    let options = LifeOptions { unit: Unit::Cycles, cap: Some(80.0), ..LifeOptions::default() };
+    let model = fit("robotic-arm", &signals, &[], &runs, &options).unwrap().model;
+    assert_eq!(model.id, "robotic-arm/1");
+    baselines(store, "robotic-arm").create(1, model.to_json().unwrap().into()).await.unwrap();
+}
+
+#[test]
+fn a_model_of_remaining_life_tells_the_twin_how_long_with_an_interval() {
+    runtime().block_on(async {
+        let store = Store::memory();
+        give_life_model(&store).await;
+        let ingest = ingest_on(&store, None);
+        ingest.batch(&batch(0..120), START).await.unwrap();
+        let (life, patch) = ingest
+            .look(3, START, |state| {
+                let device =
+                    state.devices.iter().find(|device| device.score.is_some()).expect("one is scored");
+                let life = device.score.as_ref().and_then(|score| score.remaining_life.clone());
+                (life.expect("a life model tells what remains"), twin_update(state, device, 3).json_patch())
+            })
+            .await
+            .unwrap();
+        assert!(life.low <= life.value && life.value <= life.high && life.low < life.high, "{life:?}");
+        assert!((0.0..=80.0).contains(&life.value) && &*life.unit == "cycles", "{life:?}");
+        let patch: serde_json::Value = serde_json::from_str(&patch).unwrap();
+        let told = patch.as_array().unwrap().iter().find(|op| op["path"] == "/health/remainingLife");
+        assert_eq!(told.unwrap()["value"]["value"], life.value);
+        // The timer learns from normal operation: it leaves the model alone, and says so.
+        let mut readings = Readings::default();
+        let promotion =
+            crate::train::fit_and_promote(&store, "robotic-arm", &mut readings, &[], START).await.unwrap();
+        assert!(promotion.promoted.is_none() && promotion.reason.contains("runs to failure"), "{promotion}");
     });
 }

@@ -9,6 +9,7 @@ use twinwright_core::time::{Micros, SECOND, parse_iso};
 use twinwright_history::StoreError;
 use twinwright_history::numbered::NumberedDocuments;
 use twinwright_history::store::Store;
+use twinwright_training::registry::ModelCard;
 
 /// The first pause after a refusal; each further one in a row doubles it.
 const FIRST_PAUSE: Micros = 3_600 * SECOND;
@@ -57,6 +58,28 @@ pub fn runs(store: &Store, model: &str) -> NumberedDocuments {
 pub async fn record(store: &Store, run: &TrainingRun) -> Result<(), StoreError> {
     let json = Bytes::from(serde_json::to_vec_pretty(run).unwrap_or_default());
     runs(store, &run.equipment).append(|_| Some(json.clone())).await?;
+    Ok(())
+}
+
+/// Where the lineage of an equipment model's documents is, each under its document's number.
+pub fn cards(store: &Store, model: &str) -> NumberedDocuments {
+    NumberedDocuments::new(store.clone(), format!("cards/v=1/{model}"))
+}
+
+/// Stores the lineage of a promoted document; one that is there already stays.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn keep_card(store: &Store, model: &str, number: u64, document: &[u8]) -> Result<(), StoreError> {
+    let card = match ModelCard::of(document) {
+        Ok(card) => ModelCard { replaces: number.checked_sub(1).filter(|before| *before > 0), ..card },
+        Err(error) => {
+            tracing::warn!(model, number, %error, "a promoted document tells no lineage");
+            return Ok(());
+        }
+    };
+    let json = serde_json::to_vec_pretty(&card).unwrap_or_default();
+    cards(store, model).create(number, Bytes::from(json)).await?;
     Ok(())
 }
 

@@ -10,10 +10,11 @@ use clap::Args;
   twinwright evaluate --suite skab --data SKAB/data/other
   twinwright evaluate --suite nab --data NAB --references --html nab.html
   twinwright evaluate --suite tep --data tep --out tep.json
+  twinwright evaluate --suite cmapss --data CMAPSSData --references     also: secom, steel
 
 The folder is that of the data set, in its own format. The exit code is 1 where a figure misses what it must reach.")]
 pub struct EvaluateOptions {
-    /// Which suite.
+    /// Which suite: skab, nab, tep, cmapss, secom, steel.
     #[arg(long, value_name = "NAME")]
     pub suite: String,
     /// Folder of its recordings.
@@ -22,7 +23,7 @@ pub struct EvaluateOptions {
     /// Settings instead of the frozen ones of this version (TOML).
     #[arg(long, value_name = "FILE")]
     pub config: Option<PathBuf>,
-    /// Also run scikit-learn's detectors on the same rows (Python 3; an environment is made on the first run).
+    /// Also run scikit-learn on the same rows (Python 3; an environment is made on the first run).
     #[arg(long)]
     pub references: bool,
     /// Folder of the scorers; default: those of the packaged function app.

@@ -1,9 +1,12 @@
 //! `train list|show|diff|promote|rollback|explain`: training runs and the baselines they gave.
 
+use std::sync::Arc;
+
 use anyhow::{Context as _, bail};
 use bytes::Bytes;
 use twinwright_app::catalog::baselines;
 use twinwright_app::clock::now;
+use twinwright_app::scorers::document::Document;
 use twinwright_app::train::records::{self, TrainingRun};
 use twinwright_core::time::iso;
 use twinwright_history::store::{Created, Store};
@@ -30,16 +33,16 @@ pub(super) async fn run(command: TrainCommand, output: Output) -> anyhow::Result
         TrainCommand::Diff { number, with } => diff(number, with, output).await,
         TrainCommand::Promote { model, file } => {
             let json = std::fs::read(&file).with_context(|| format!("cannot read {}", file.display()))?;
-            let baseline =
-                Baseline::from_json(&json).with_context(|| format!("{} is refused", file.display()))?;
-            promote(&model.data, &model.model, baseline, &format!("from {}", file.display()), output).await
+            let document = Document::read(&json).with_context(|| format!("{} is refused", file.display()))?;
+            promote(&model.data, &model.model, document, &format!("from {}", file.display()), output).await
         }
         TrainCommand::Rollback(of) => {
             if of.number.is_none() {
                 bail!("which baseline? give --number N; `train list {}` shows them", of.model);
             }
-            let (number, baseline) = load(&of).await?;
-            promote(&of.data, &of.model, baseline, &format!("rolled back to number {number}"), output).await
+            let (number, json) = stored(&of).await?;
+            let why = format!("rolled back to number {number}");
+            promote(&of.data, &of.model, Document::read(&json)?, &why, output).await
         }
         TrainCommand::Explain { model, run, html } => explain(&model, run, html.as_deref(), output).await,
     }
@@ -50,42 +53,72 @@ fn store(data: &DataOption) -> anyhow::Result<Store> {
 }
 
 async fn load(of: &NumberOption) -> anyhow::Result<(u64, Baseline)> {
+    let (number, json) = stored(of).await?;
+    match Document::read(&json)? {
+        Document::Baseline(baseline) => Ok((number, Arc::unwrap_or_clone(baseline))),
+        Document::Life(life) => bail!(
+            "{} is a model of remaining life: {} features of {} signals, limit {} of at most {} {:?}; its document \
+             is number {number}",
+            life.id,
+            life.features(),
+            life.signals.len(),
+            life.limit,
+            life.cap,
+            life.unit
+        ),
+    }
+}
+
+async fn stored(of: &NumberOption) -> anyhow::Result<(u64, Bytes)> {
     let documents = baselines(&store(&of.data)?, &of.model);
     let found = match of.number {
         Some(number) => documents.read(number).await?.map(|json| (number, json)),
         None => documents.latest().await?,
     };
-    let (number, json) = found.with_context(|| {
+    found.with_context(|| {
         format!("{} has no such baseline; `train list {}` shows what there is", of.model, of.model)
-    })?;
-    Ok((number, Baseline::from_json(&json)?))
+    })
 }
 
 /// Puts a document in force under the next number. Its id follows from the number, so it is written anew.
 async fn promote(
     data: &DataOption,
     model: &str,
-    mut baseline: Baseline,
+    document: Document,
     why: &str,
     output: Output,
 ) -> anyhow::Result<()> {
     let store = store(data)?;
     let documents = baselines(&store, model);
     let number = documents.highest_number().await?.map_or(1, |highest| highest + 1);
-    baseline.note = format!("{why} (was {})", baseline.id);
-    baseline.id = format!("{model}/{number}");
-    model.clone_into(&mut baseline.equipment);
-    if documents.create(number, Bytes::from(baseline.to_json()?)).await? == Created::AlreadyThere {
+    let note = format!("{why} (was {})", document.id());
+    let (json, data_hash) = match document {
+        Document::Baseline(baseline) => {
+            let mut baseline = Arc::unwrap_or_clone(baseline);
+            (baseline.note, baseline.id) = (note, format!("{model}/{number}"));
+            model.clone_into(&mut baseline.equipment);
+            (baseline.to_json()?, baseline.data_hash)
+        }
+        Document::Life(life) => {
+            let mut life = Arc::unwrap_or_clone(life);
+            (life.note, life.id) = (note, format!("{model}/{number}"));
+            model.clone_into(&mut life.equipment);
+            (life.to_json()?, life.data_hash)
+        }
+    };
+    let json = Bytes::from(json);
+    if documents.create(number, json.clone()).await? == Created::AlreadyThere {
         bail!(
             "another run promoted a baseline meanwhile; look at it with `train list {model}`, then try again"
         );
     }
+    records::keep_card(&store, model, number, &json).await?;
     let run = TrainingRun {
         at: iso(now()),
         equipment: model.to_owned(),
         promoted: Some(number),
         reason: format!("promoted by hand, {why}"),
-        data_hash: baseline.data_hash.clone(),
+        data_hash,
         code: env!("CARGO_PKG_VERSION").to_owned(),
         ..TrainingRun::default()
     };

@@ -36,6 +36,7 @@ pub async fn train(options: TrainOptions, output: Output) -> anyhow::Result<()> 
         time: table.time[..rows].to_vec(),
         values: table.values[..rows * width].to_vec(),
         signals: table.signals,
+        ..Readings::default()
     };
     if let Some(path) = &options.out {
         let candidate = fit_only(&options.equipment, &mut readings, &options.settings, 1, now())?;

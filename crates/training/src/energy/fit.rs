@@ -5,10 +5,11 @@ use std::collections::BTreeMap;
 use twinwright_kernels::forest::Predictor;
 use twinwright_kernels::life::{Bands, LEVELS};
 
+use super::race::{Mix, Race};
 use super::series::{Day, SLOTS};
 use super::{EnergyModel, EnergyOptions, inputs};
 use crate::TrainError;
-use crate::learners::{Table, boost, leakage, ridge, rmse};
+use crate::learners::{Table, boost, leakage, ridge, rmse, woods};
 use crate::statistics::quantile;
 
 /// Days without which nothing of a week is known.
@@ -23,6 +24,8 @@ pub struct Forecasts {
     pub first: usize,
     /// [`SLOTS`] loads a day.
     pub load: Vec<Vec<f64>>,
+    /// The learners that are best on all of these days: those of a forecast of the day after.
+    pub chosen: Mix,
 }
 
 /// Fits a model of all days.
@@ -30,7 +33,19 @@ pub struct Forecasts {
 /// # Errors
 /// [`TrainError`]: fewer than the first days and a week, an input that tells the load.
 pub fn fit(site: &str, days: &[Day], options: &EnergyOptions) -> Result<EnergyModel, TrainError> {
-    let lived = walk_forward(days, options)?;
+    fit_after(site, days, &walk_forward(days, options)?, options)
+}
+
+/// The same where the days have been forecast already.
+///
+/// # Errors
+/// As [`fit`].
+pub fn fit_after(
+    site: &str,
+    days: &[Day],
+    lived: &Forecasts,
+    options: &EnergyOptions,
+) -> Result<EnergyModel, TrainError> {
     let rows = gather(days, WARM..days.len());
     leakage::check(&rows.0, &inputs::names(), &rows.1)?;
     let pairs: Vec<(f64, f64)> = lived
@@ -54,8 +69,12 @@ pub fn fit(site: &str, days: &[Day], options: &EnergyOptions) -> Result<EnergyMo
         data_hash: rows.0.hash(&rows.1),
         code_version: env!("CARGO_PKG_VERSION").to_owned(),
         inputs: inputs::names(),
-        predictors: learn(&rows.0, &rows.1, options)?,
-        bands: bands(&pairs),
+        predictors: learn(&rows.0, &rows.1, options)?
+            .into_iter()
+            .enumerate()
+            .filter_map(|(at, predictor)| lived.chosen.has(at).then_some(predictor))
+            .collect(),
+        bands: bands_of(&pairs),
         metrics: metrics.into_iter().filter(|(_, figure)| figure.is_finite()).collect(),
     })
 }
@@ -75,16 +94,21 @@ pub fn walk_forward(days: &[Day], options: &EnergyOptions) -> Result<Forecasts, 
     // A day's inputs are the same whenever they are looked at: made once, used by every later fit.
     let (mut table, mut target) = gather(days, WARM..first);
     let mut load = Vec::with_capacity(days.len() - first);
-    let mut predictors = Vec::new();
+    let (mut predictors, mut race) = (Vec::new(), Race::default());
     for at in first..days.len() {
         if (at - first).is_multiple_of(options.refit_every) {
             predictors = learn(&table, &target, options)?;
         }
         let rows = inputs::of_day(&days[..at], &days[at].calendar);
-        load.push(rows.iter().map(|row| mean_of(&predictors, row)).collect());
+        let forecasts: Vec<Vec<f64>> = predictors
+            .iter()
+            .map(|predictor: &Predictor| rows.iter().map(|row| predictor.predict(row)).collect())
+            .collect();
+        load.push(race.best().of(&forecasts));
+        race.see(&forecasts, &days[at]);
         add(&mut table, &mut target, &rows, &days[at]);
     }
-    Ok(Forecasts { first, load })
+    Ok(Forecasts { first, load, chosen: race.best() })
 }
 
 /// The mean of the predictors; the linear one does not see what only the trees can use.
@@ -108,6 +132,7 @@ fn gather(days: &[Day], which: std::ops::Range<usize>) -> (Table, Vec<f64>) {
     (table, target)
 }
 
+/// The learners of [`super::race::LEARNERS`], in that order.
 fn learn(table: &Table, target: &[f64], options: &EnergyOptions) -> Result<Vec<Predictor>, TrainError> {
     let trees = boost(table, target, None, &options.boost)?;
     let blind: Vec<Vec<f64>> = (0..table.features())
@@ -121,11 +146,12 @@ fn learn(table: &Table, target: &[f64], options: &EnergyOptions) -> Result<Vec<P
         .collect();
     let mut line = ridge(&Table::from_columns(blind)?, target, options.ridge_l2, 6.0)?;
     NOT_LINEAR.for_each(|feature| line.weight[feature] = 0.0);
-    Ok(vec![Predictor::Forest(trees), Predictor::Linear(line)])
+    let random = woods(table, target, &options.woods)?;
+    Ok(vec![Predictor::Forest(trees), Predictor::Linear(line), Predictor::Forest(random)])
 }
 
 /// Quantiles of the errors in fifths of the forecasts.
-fn bands(pairs: &[(f64, f64)]) -> Bands {
+pub(crate) fn bands_of(pairs: &[(f64, f64)]) -> Bands {
     let mut forecasts: Vec<f64> = pairs.iter().map(|(forecast, _)| *forecast).collect();
     let borders: Vec<f64> =
         [0.2, 0.4, 0.6, 0.8].iter().filter_map(|share| quantile(&mut forecasts, *share)).collect();

@@ -1,5 +1,6 @@
 //! Boosted regression trees: each tree is fitted to what the trees before it left over.
 
+use serde::Deserialize;
 use twinwright_kernels::forest::{Forest, MAX_NODES, MAX_TREES};
 
 use super::bins::Binned;
@@ -8,7 +9,8 @@ use super::{Random, Table};
 use crate::TrainError;
 
 /// What is minimised.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Loss {
     /// Squared error; the prediction is the mean.
     Squares,
@@ -17,7 +19,8 @@ pub enum Loss {
 }
 
 /// How the trees grow.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
 pub struct BoostSettings {
     /// Number of trees.
     pub trees: usize,
@@ -137,6 +140,7 @@ pub fn boost(
             curvature: &curvature,
             features: &features,
             settings,
+            wild: None,
         };
         let (tree, leaves) = grower.grow(&mut chosen);
         if tree.value.len() == 1 {

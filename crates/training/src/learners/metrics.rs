@@ -1,7 +1,5 @@
 //! Figures of predictions, and how sure they are.
 
-use super::Random;
-
 /// Root of the mean squared error; NaN without rows.
 pub fn rmse(prediction: &[f64], truth: &[f64]) -> f64 {
     let squared: f64 = prediction.iter().zip(truth).map(|(p, t)| (p - t) * (p - t)).sum();
@@ -60,20 +58,6 @@ fn ranked(score: &[f64]) -> Vec<usize> {
     order
 }
 
-/// The 95 % interval of a figure, by drawing `units` (engines, days, parts) again with replacement a thousand times.
-/// Draws for which the figure is not a number are left out.
-pub fn bootstrap(units: usize, seed: u64, figure: impl Fn(&[usize]) -> f64) -> (f64, f64) {
-    let mut random = Random(seed);
-    let mut draw = vec![0; units];
-    let mut figures = Vec::with_capacity(1_000);
-    for _ in 0..1_000 {
-        draw.iter_mut().for_each(|unit| *unit = random.below(units.max(1)));
-        figures.push(figure(&draw));
-    }
-    let low = crate::statistics::quantile(&mut figures, 0.025).unwrap_or(f64::NAN);
-    (low, crate::statistics::quantile(&mut figures, 0.975).unwrap_or(f64::NAN))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -88,7 +72,5 @@ mod tests {
         assert!((precision_at(&[0.9, 0.4, 0.35, 0.8], &event, 2) - 0.5).abs() < 1e-12);
         assert!((rmse(&[1.0, 3.0], &[1.0, 1.0]) - 2.0_f64.sqrt()).abs() < 1e-12);
         assert!(auc(&[0.1], &[true]).is_nan());
-        let (low, high) = bootstrap(100, 1, |draw| draw.iter().sum::<usize>() as f64 / 100.0);
-        assert!(low < 49.5 && high > 49.5 && high - low < 15.0);
     }
 }

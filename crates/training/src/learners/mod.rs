@@ -1,6 +1,6 @@
 //! Learners that are deterministic from rows and seed, and whose result is a document.
 //!
-//! [`boost()`] grows boosted regression trees on histograms, [`ridge()`] and [`logistic()`] fit linear models. All
+//! [`boost()`] grows boosted regression trees on histograms, [`woods()`] the mean of randomised ones, [`ridge()`] and [`logistic()`] fit linear models. All
 //! read a [`Table`] (a column a feature, NaN where absent) and give the predictors of `twinwright_kernels::forest`,
 //! which the WebAssembly scorers read. The trees are ours because the kept crates do not fit: linfa's trees only
 //! classify, and the boosters at hand bring a model format, a random number generator or a C++ library of their own,
@@ -15,12 +15,14 @@ mod linear;
 mod metrics;
 pub mod stream;
 mod table;
+mod woods;
 
 pub(crate) use boost::sigmoid;
 pub use boost::{BoostSettings, Loss, boost};
 pub use linear::{logistic, ridge};
-pub use metrics::{auc, average_precision, bootstrap, brier, precision_at, rmse};
+pub use metrics::{auc, average_precision, brier, precision_at, rmse};
 pub use table::Table;
+pub use woods::{WoodsSettings, woods};
 
 /// A small random generator (splitmix64): the same numbers on every machine and in every version.
 #[derive(Clone, Debug)]

@@ -3,14 +3,14 @@
 //! [`fit`] gives a [`QualityModel`], a JSON document: logistic regression on robustly scaled inputs, or boosted trees
 //! where there are hundreds of bad parts to learn from. Bad parts are rare, so what counts is the order: inspect the
 //! parts with the highest chance, as many as the inspection budget allows. [`walk_forward`] estimates that as it would
-//! have been lived: each part is judged by a model of earlier parts only. [`suite`] measures it on the SECOM wafers.
+//! have been lived: each part is judged by a model of earlier parts only. [`read`] reads the SECOM wafers.
 
 mod fit;
-pub mod suite;
+pub mod read;
 
 use std::collections::BTreeMap;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use twinwright_kernels::forest::Predictor;
 
 use crate::learners::BoostSettings;
@@ -18,11 +18,14 @@ use crate::learners::BoostSettings;
 pub use fit::{fit, walk_forward};
 
 /// How to fit. The same for all data; chosen on development data.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
 pub struct QualityOptions {
     /// The model's number.
+    #[serde(skip)]
     pub number: u64,
     /// When it is made, ISO 8601 UTC.
+    #[serde(skip)]
     pub created: String,
     /// Pull of the weights to 0. Process data drifts, and what many weak inputs say together lasts longer than what
     /// a few strong ones do; so a light pull.

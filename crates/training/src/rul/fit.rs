@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use serde::Deserialize;
 use sha2::{Digest as _, Sha256};
 use twinwright_core::time::iso;
 use twinwright_kernels::baseline::TrainingWindow;
@@ -23,13 +24,17 @@ pub struct LifeRun {
 }
 
 /// How to fit. The same for all data; chosen on development data.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
 pub struct LifeOptions {
     /// The model's number: its id is `<equipment>/<number>`.
+    #[serde(skip)]
     pub number: u64,
     /// When it is made, ISO 8601 UTC (this crate has no clock).
+    #[serde(skip)]
     pub created: String,
     /// What a step of life is.
+    #[serde(skip)]
     pub unit: Unit,
     /// Rows of the window.
     pub window_rows: usize,
@@ -52,6 +57,7 @@ pub struct LifeOptions {
     /// Ridge regression's `l2`.
     pub ridge_l2: f64,
     /// Free text for people.
+    #[serde(skip)]
     pub note: String,
 }
 

@@ -44,6 +44,9 @@ pub enum SuiteError {
         /// Why.
         cause: TrainError,
     },
+    /// Files of the right names that break their format, or hold too little to learn from.
+    #[error(transparent)]
+    Data(#[from] TrainError),
     /// A scorer is missing or failed.
     #[error("scorer {scorer}: {cause}")]
     Scorer {

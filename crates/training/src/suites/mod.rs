@@ -5,12 +5,13 @@
 //! decides. [`ScorerHost`] lends the scorers, so that this crate need not know WebAssembly; there is no other way
 //! to a score. [`settings`] is the frozen file; its hash stands in every report.
 //!
-//! [`skab`], [`nab`], [`tep`] are the suites; [`detection`] counts rows and events, [`changes`] scores change points,
+//! [`skab`], [`nab`], [`tep`] (detection), [`cmapss`] (remaining life), [`secom`] (quality), [`steel`] (energy) are the suites; [`detection`] counts rows and events, [`changes`] scores change points,
 //! [`vus`] is the volume under the precision-recall surface, [`controls`] are the detectors that know nothing,
 //! [`bootstrap`] the intervals; [`report`] and [`page`] are what comes out. Another suite is one more line in [`all`].
 
 pub mod bootstrap;
 pub mod changes;
+pub mod cmapss;
 pub mod controls;
 pub mod detection;
 mod error;
@@ -20,8 +21,10 @@ pub mod page;
 pub mod play;
 mod read;
 pub mod report;
+pub mod secom;
 pub mod settings;
 pub mod skab;
+pub mod steel;
 pub mod tep;
 pub mod vus;
 
@@ -56,6 +59,16 @@ pub trait ScorerHost {
         let _ = (values, width, fit_rows, calibration_end);
         Ok(Vec::new())
     }
+
+    /// Predictions of other people's methods for a task that is no detection, by name: the `request` holds the data, and
+    /// under `task` which it is (see `references/prognostics.py`). None by default.
+    ///
+    /// # Errors
+    /// [`SuiteError::Scorer`] where they cannot be run.
+    fn predictions(&mut self, request: &serde_json::Value) -> Result<Vec<(String, Vec<f64>)>, SuiteError> {
+        let _ = request;
+        Ok(Vec::new())
+    }
 }
 
 /// A data set with its protocol.
@@ -80,7 +93,7 @@ pub trait Suite: Sync {
 
 /// All suites.
 pub fn all() -> Vec<&'static dyn Suite> {
-    vec![&skab::Skab, &nab::Nab, &tep::Tep]
+    vec![&skab::Skab, &nab::Nab, &tep::Tep, &cmapss::Cmapss, &secom::Secom, &steel::Steel]
 }
 
 /// A suite by name.

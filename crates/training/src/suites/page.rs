@@ -36,7 +36,7 @@ pub fn html(reports: &[Report]) -> String {
         });
         page.push_str("</ul>");
     }
-    document("Detection, measured", &page)
+    document("Quality, measured", &page)
 }
 
 /// A page with a title; the body is HTML already.

@@ -85,7 +85,11 @@ pub fn scores(
     scores_of(&mut *prepared, recording)
 }
 
-fn scores_of(scorer: &mut dyn Scorer, recording: &Recording) -> Result<Vec<f64>, SuiteError> {
+/// Scores of all rows by a scorer that is prepared already; each recording begins without a state.
+///
+/// # Errors
+/// As [`scores`].
+pub fn scores_of(scorer: &mut dyn Scorer, recording: &Recording) -> Result<Vec<f64>, SuiteError> {
     let width = recording.signals.len();
     let mut state = StateBlobs { bytes: Vec::new(), ends: vec![0] };
     let mut scores = Vec::with_capacity(recording.rows());

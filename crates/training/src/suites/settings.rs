@@ -5,6 +5,9 @@ use sha2::{Digest, Sha256};
 use twinwright_core::policy::AlertPolicy;
 
 use super::SuiteError;
+use crate::energy::EnergyOptions;
+use crate::quality::QualityOptions;
+use crate::rul::LifeOptions;
 
 /// The file that comes with the program.
 pub const FROZEN: &str = include_str!("../../settings/quality.toml");
@@ -21,6 +24,12 @@ pub struct Settings {
     pub nab: Nab,
     /// Chemical plant.
     pub tep: Tep,
+    /// Turbofan engines.
+    pub cmapss: Cmapss,
+    /// Wafers.
+    pub secom: Secom,
+    /// Load of a steel plant.
+    pub steel: Steel,
     /// SHA-256 of the file, the first 16 digits.
     #[serde(skip)]
     pub hash: String,
@@ -74,6 +83,38 @@ pub struct Tep {
     pub left_out: Vec<u32>,
     /// Alert rule.
     pub alert: AlertPolicy,
+}
+
+/// Settings of `cmapss`.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Cmapss {
+    /// Within so many cycles a failure is forecast.
+    pub horizon_cycles: f64,
+    /// An alert must leave so many cycles to be of use.
+    pub useful_cycles: f64,
+    /// Alert rule.
+    pub alert: AlertPolicy,
+    /// How models are fitted.
+    pub fit: LifeOptions,
+}
+
+/// Settings of `secom`.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Secom {
+    /// Shares of the parts that may be inspected, %.
+    pub budgets_percent: Vec<usize>,
+    /// How models are fitted.
+    pub fit: QualityOptions,
+}
+
+/// Settings of `steel`.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Steel {
+    /// How models are fitted.
+    pub fit: EnergyOptions,
 }
 
 impl Settings {

@@ -9,11 +9,11 @@ use super::*;
 use crate::catalog::baselines;
 use crate::testing::{config, runtime};
 
-const START: Micros = 1_760_000_000_000_000;
+pub(super) const START: Micros = 1_760_000_000_000_000;
 const ARM: &str = "robotic-arm-001";
 
 /// Rows of an arm; `vibration` is the mean.
-async fn store_rows(app: &App, first: i64, count: i64, vibration: f64) {
+pub(super) async fn store_rows(app: &App, first: i64, count: i64, vibration: f64) {
     for from in (first..first + count).step_by(500) {
         let event = |sequence: i64| {
             let wobble = (sequence * 7919 % 13) as f64 * 0.05;
@@ -51,6 +51,9 @@ fn history_teaches_the_first_baseline_and_too_little_of_it_says_how_much_is_need
         let (_, run) = crate::train::records::all(&app.store, "robotic-arm").await.unwrap().pop().unwrap();
         assert_eq!(baseline.scorers.first(), Some(&run.scorer));
         assert!(baseline.scorers.len() > 1 && run.promoted.is_some(), "{run:?}");
+        let card = crate::train::records::cards(&app.store, "robotic-arm").read(1).await.unwrap().unwrap();
+        let card: twinwright_training::registry::ModelCard = serde_json::from_slice(&card).unwrap();
+        assert_eq!((card.data_hash, card.replaces), (run.data_hash.clone(), None));
         // The next batch is scored by it.
         store_rows(&app, 2_500, 10, 2.5).await;
         let scored = app.ingest.look(0, START, |state| state.device(ARM).and_then(|arm| arm.score.clone()));

@@ -10,7 +10,6 @@ use anyhow::{Context as _, bail};
 use twinwright_training::suites::{self, Report, Settings, page};
 
 use self::host::WasmHost;
-use self::python::Python;
 use crate::args::EvaluateOptions;
 use crate::output::{Output, table};
 
@@ -53,12 +52,14 @@ fn run(options: &EvaluateOptions) -> anyhow::Result<Report> {
         }
         None => Settings::frozen()?,
     };
-    let python = if options.references { Some(Python::start()?) } else { None };
-    let mut host = WasmHost::new(scorers(options)?, python)?;
+    let mut host = WasmHost::new(scorers(options)?, options.references)?;
     let start = Instant::now();
     let mut report = suite.run(&options.data, &settings, &mut host)?;
     report.seconds = start.elapsed().as_secs_f64();
-    report.notes.push(format!("Scorers: {}", host.used().join(", ")));
+    let used = host.used();
+    if !used.is_empty() {
+        report.notes.push(format!("Scorers: {}", used.join(", ")));
+    }
     Ok(report)
 }
 

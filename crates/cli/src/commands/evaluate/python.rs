@@ -7,7 +7,10 @@ use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
 use anyhow::{Context as _, bail};
 
-const PROGRAM: &str = include_str!("../../../../training/references/anomaly.py");
+/// scikit-learn's detectors.
+pub(super) const ANOMALY: &str = include_str!("../../../../training/references/anomaly.py");
+/// scikit-learn on remaining life, quality and load.
+pub(super) const PROGNOSTICS: &str = include_str!("../../../../training/references/prognostics.py");
 /// What the environment holds; another list, another environment.
 const PACKAGES: [&str; 2] = ["numpy==2.4.6", "scikit-learn==1.9.1"];
 
@@ -19,15 +22,15 @@ pub(super) struct Python {
 }
 
 impl Python {
-    /// Starts the references in an environment that is made where it is missing. `TWINWRIGHT_PYTHON` names an
+    /// Starts one of the programs in an environment that is made where it is missing. `TWINWRIGHT_PYTHON` names an
     /// interpreter that has the packages already.
-    pub(super) fn start() -> anyhow::Result<Self> {
+    pub(super) fn start(program: &str) -> anyhow::Result<Self> {
         let interpreter = match std::env::var_os("TWINWRIGHT_PYTHON") {
             Some(path) => PathBuf::from(path),
             None => environment()?,
         };
         let mut child = Command::new(&interpreter)
-            .args(["-c", PROGRAM])
+            .args(["-W", "ignore", "-c", program])
             // Beside others on the same cores: as many threads as ours.
             .env("OMP_NUM_THREADS", "1")
             .stdin(Stdio::piped())
@@ -49,19 +52,25 @@ impl Python {
         let cells: Vec<Option<f64>> =
             values.iter().map(|value| value.is_finite().then_some(*value)).collect();
         let request = serde_json::json!({ "values": cells, "width": width, "fit": fit, "end": end });
+        let scores = self.ask(&request)?;
+        let rows = values.len() / width.max(1);
+        if let Some((name, wrong)) = scores.iter().find(|(_, scores)| scores.len() != rows) {
+            bail!("{name} gave {} scores for {rows} rows", wrong.len());
+        }
+        Ok(scores)
+    }
+
+    /// One request, one answer: predictions by the name of the method.
+    pub(super) fn ask(&mut self, request: &serde_json::Value) -> anyhow::Result<Vec<(String, Vec<f64>)>> {
         writeln!(self.input, "{request}").context("the interpreter ended; its last words are above")?;
         self.input.flush()?;
         let mut line = String::new();
         if self.output.read_line(&mut line)? == 0 {
             bail!("the interpreter ended; its last words are above");
         }
-        let scores: BTreeMap<String, Vec<f64>> =
+        let found: BTreeMap<String, Vec<f64>> =
             serde_json::from_str(&line).context("its answer is no JSON")?;
-        let rows = values.len() / width.max(1);
-        if let Some((name, wrong)) = scores.iter().find(|(_, scores)| scores.len() != rows) {
-            bail!("{name} gave {} scores for {rows} rows", wrong.len());
-        }
-        Ok(scores.into_iter().collect())
+        Ok(found.into_iter().collect())
     }
 }
 
