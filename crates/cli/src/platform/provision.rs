@@ -13,11 +13,13 @@ use twinwright_simulator::{Kind, Reading, Scenario, healthy_history};
 
 use crate::connection::Connection;
 
-const MODELS: [&str; 4] = [
+const MODELS: [&str; 6] = [
     include_str!("../../../../infra/models/production-line.json"),
     include_str!("../../../../infra/models/equipment.json"),
     include_str!("../../../../infra/models/twinwright-health.json"),
     include_str!("../../../../infra/models/twinwright-equipment.json"),
+    include_str!("../../../../infra/models/twinwright-health-2.json"),
+    include_str!("../../../../infra/models/twinwright-equipment-2.json"),
 ];
 /// The model of the machines' twins.
 const EQUIPMENT: &str = "dtmi:twinwright:Equipment;1";
