@@ -45,8 +45,6 @@ pub(super) fn examples(session: &mut Session) -> Result<anyhow::Result<String>, 
             let plugin = |words: &[&str]| {
                 let mut command = Command::new(session.cli());
                 command.arg("plugin").args(words).stdin(Stdio::null()).env("VIRTUAL_ENV", &environment);
-                // One folder for the Rust example's dependencies, whatever the target folder of this run is.
-                command.env("CARGO_TARGET_DIR", parent.join("rust-target"));
                 command
             };
             let stamp = parent.join(format!("{name}.stamp"));

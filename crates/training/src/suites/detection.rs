@@ -168,7 +168,7 @@ impl Counts {
             format!("{:.3}", self.mcc()),
             format!("{found:.0}/{events:.0}"),
             format!("{:.1}", self.false_episodes_per_day()),
-            format!("{:.0} s", self.delay().0),
+            if self.delays.is_empty() { "–".to_owned() } else { format!("{:.0} s", self.delay().0) },
         ]
     }
 }
