@@ -4,6 +4,11 @@
 //!
 //! Only plain doubles and dictionary codes are used: Spark's vectorised reader knows no `BYTE_STREAM_SPLIT`.
 
+mod dictionary;
+mod pack;
+
+use std::ops::Range;
+
 use bytes::Bytes;
 use parquet::basic::{Compression, Encoding, Type};
 use parquet::column::page::{CompressedPage, Page, PageWriteSpec, PageWriter};
@@ -14,14 +19,13 @@ use parquet::file::statistics::Statistics;
 use parquet::file::writer::{SerializedPageWriter, TrackedWrite};
 use parquet::schema::types::ColumnDescPtr;
 
-/// Rows of a page: what a reader decodes at least.
-pub(crate) const PAGE: usize = 8_192;
+pub(crate) use self::dictionary::DoubleDictionary;
+use self::pack::{pack, varint};
+
 /// The code of a row without a value.
 pub(crate) const NONE: u32 = u32::MAX;
 /// Texts in statistics are no longer.
 const LONGEST_BOUND: usize = 128;
-/// Shortest run that is written as one.
-const RUN: usize = 16;
 
 /// A chunk that can be appended to a row group.
 pub(crate) struct Chunk {
@@ -29,9 +33,17 @@ pub(crate) struct Chunk {
     pub(crate) close: ColumnCloseResult,
 }
 
+/// Where a column goes.
+#[derive(Clone, Debug)]
+pub(crate) struct Slot {
+    pub(crate) descriptor: ColumnDescPtr,
+    /// Rows of a page: what a reader decodes at least.
+    pub(crate) page: usize,
+}
+
 /// What is written.
 pub(crate) struct Column<'a> {
-    pub(crate) descriptor: ColumnDescPtr,
+    pub(crate) slot: &'a Slot,
     /// One a row, [`NONE`] where it has no value.
     pub(crate) codes: &'a [u32],
     /// The values, plainly encoded, in the order of codes.
@@ -45,7 +57,7 @@ pub(crate) struct Column<'a> {
 pub(crate) enum Bounds<'a> {
     /// Not at all.
     None,
-    /// From the doubles of the dictionary.
+    /// From the doubles themselves, one a row.
     Doubles(&'a [f64]),
     /// From the integers of the dictionary.
     Integers(&'a [i32]),
@@ -54,24 +66,16 @@ pub(crate) enum Bounds<'a> {
 }
 
 impl Bounds<'_> {
-    /// Plain bytes of the least and greatest value among these codes.
-    fn of(&self, codes: &[u32]) -> Option<(Vec<u8>, Vec<u8>)> {
+    /// Plain bytes of the least and greatest value of these rows, which have these codes.
+    fn of(&self, rows: Range<usize>, codes: &[u32]) -> Option<(Vec<u8>, Vec<u8>)> {
         let known = || codes.iter().filter(|&&code| code != NONE).map(|&code| code as usize);
         match self {
             Self::None => None,
             Self::Doubles(values) => {
-                let mut bounds: Option<(f64, f64)> = None;
-                for code in known() {
-                    let value = values[code];
-                    bounds =
-                        Some(bounds.map_or((value, value), |(low, high)| (low.min(value), high.max(value))));
-                }
+                let (low, high) = dictionary::bounds(&values[rows])?;
                 // Zeroes of both signs are one value to a reader (Parquet format: statistics of doubles).
-                bounds.map(|(low, high)| {
-                    let (low, high) =
-                        (if low == 0.0 { -0.0 } else { low }, if high == 0.0 { 0.0 } else { high });
-                    (low.to_le_bytes().to_vec(), high.to_le_bytes().to_vec())
-                })
+                let (low, high) = (if low == 0.0 { -0.0 } else { low }, if high == 0.0 { 0.0 } else { high });
+                Some((low.to_le_bytes().to_vec(), high.to_le_bytes().to_vec()))
             }
             Self::Integers(values) => {
                 let low = known().map(|code| values[code]).min()?;
@@ -102,52 +106,55 @@ impl Bounds<'_> {
 }
 
 /// Encodes a chunk.
-pub(crate) fn encode(column: &Column<'_>) -> Result<Chunk, ParquetError> {
-    let nullable = column.descriptor.max_def_level() > 0;
+pub(crate) fn encode(mut column: Column<'_>) -> Result<Chunk, ParquetError> {
+    let page = column.slot.page;
+    let nullable = column.slot.descriptor.max_def_level() > 0;
     let width = bit_width(column.distinct);
     let mut sink =
         TrackedWrite::new(Vec::with_capacity(column.dictionary.len() + column.codes.len() * 2 + 1024));
     let mut pages = SerializedPageWriter::new(&mut sink);
     let mut written = Written::default();
+    let dictionary = std::mem::take(&mut column.dictionary);
+    let length = dictionary.len();
     let dictionary = Page::DictionaryPage {
-        buf: Bytes::from(column.dictionary.clone()),
+        buf: Bytes::from(dictionary),
         num_values: u32::try_from(column.distinct).unwrap_or(u32::MAX),
         encoding: Encoding::PLAIN,
         is_sorted: false,
     };
-    let spec = pages.write_page(CompressedPage::new(dictionary, column.dictionary.len()))?;
+    let spec = pages.write_page(CompressedPage::new(dictionary, length))?;
     written.add(&spec);
     let mut offsets = OffsetIndexBuilder::new();
-    let mut index = ColumnIndexBuilder::new(column.descriptor.physical_type());
+    let mut index = ColumnIndexBuilder::new(column.slot.descriptor.physical_type());
     let (mut data_at, mut nulls) = (None, 0);
-    let is_double = column.descriptor.physical_type() == Type::DOUBLE;
-    for codes in column.codes.chunks(PAGE) {
-        let mut page = Vec::with_capacity(codes.len() * usize::from(width) / 8 + codes.len() / 8 + 64);
-        let absent = if nullable { levels(codes, &mut page) } else { 0 };
-        page.push(width);
+    let is_double = column.slot.descriptor.physical_type() == Type::DOUBLE;
+    for (at, codes) in column.codes.chunks(page).enumerate() {
+        let mut bytes = Vec::with_capacity(codes.len() * usize::from(width) / 8 + codes.len() / 8 + 64);
+        let absent = if nullable { levels(codes, &mut bytes) } else { 0 };
+        bytes.push(width);
         if absent == 0 {
-            pack(codes, width, &mut page);
+            pack(codes, width, &mut bytes);
         } else {
             let present: Vec<u32> = codes.iter().copied().filter(|&code| code != NONE).collect();
-            pack(&present, width, &mut page);
+            pack(&present, width, &mut bytes);
         }
-        let length = page.len();
-        let page = Page::DataPage {
-            buf: page.into(),
+        let length = bytes.len();
+        let data = Page::DataPage {
+            buf: bytes.into(),
             num_values: u32::try_from(codes.len()).unwrap_or(u32::MAX),
             encoding: Encoding::RLE_DICTIONARY,
             def_level_encoding: Encoding::RLE,
             rep_level_encoding: Encoding::RLE,
             statistics: None,
         };
-        let spec = pages.write_page(CompressedPage::new(page, length))?;
+        let spec = pages.write_page(CompressedPage::new(data, length))?;
         written.add(&spec);
         data_at.get_or_insert(spec.offset);
         nulls += absent;
         offsets.append_row_count(i64::try_from(codes.len()).unwrap_or(i64::MAX));
         let size = i32::try_from(spec.compressed_size).unwrap_or(i32::MAX);
         offsets.append_offset_and_size(spec.offset.cast_signed(), size);
-        let (low, high) = match column.bounds.of(codes) {
+        let (low, high) = match column.bounds.of(at * page..at * page + codes.len(), codes) {
             Some(bounds) => bounds,
             None if absent == codes.len() => Default::default(),
             None => {
@@ -164,7 +171,7 @@ pub(crate) fn encode(column: &Column<'_>) -> Result<Chunk, ParquetError> {
     pages.close()?;
     let bytes = Bytes::from(sink.into_inner()?);
     let rows = column.codes.len();
-    let mut metadata = ColumnChunkMetaData::builder(column.descriptor.clone())
+    let mut metadata = ColumnChunkMetaData::builder(column.slot.descriptor.clone())
         .set_compression(Compression::UNCOMPRESSED)
         .set_encodings(vec![Encoding::PLAIN, Encoding::RLE, Encoding::RLE_DICTIONARY])
         .set_total_compressed_size(written.compressed)
@@ -172,7 +179,7 @@ pub(crate) fn encode(column: &Column<'_>) -> Result<Chunk, ParquetError> {
         .set_num_values(i64::try_from(rows).unwrap_or(i64::MAX))
         .set_dictionary_page_offset(Some(0))
         .set_data_page_offset(data_at.unwrap_or(0).cast_signed());
-    if let Some(statistics) = statistics(column, nulls as u64) {
+    if let Some(statistics) = statistics(&column, nulls as u64) {
         metadata = metadata.set_statistics(statistics);
     }
     let close = ColumnCloseResult {
@@ -199,10 +206,10 @@ impl Written {
     }
 }
 
-/// Every value of the dictionary is used, so its bounds are the chunk's.
+/// Bounds of the whole chunk; every value of the dictionary is used.
 fn statistics(column: &Column<'_>, nulls: u64) -> Option<Statistics> {
     let all: Vec<u32> = (0..u32::try_from(column.distinct).ok()?).collect();
-    let (low, high) = column.bounds.of(&all)?;
+    let (low, high) = column.bounds.of(0..column.codes.len(), &all)?;
     let nulls = Some(nulls);
     Some(match column.bounds {
         Bounds::None => return None,
@@ -243,149 +250,6 @@ fn levels(codes: &[u32], page: &mut Vec<u8>) -> usize {
     let length = u32::try_from(page.len() - start - 4).unwrap_or(0);
     page[start..start + 4].copy_from_slice(&length.to_le_bytes());
     absent
-}
-
-fn varint(mut value: u64, page: &mut Vec<u8>) {
-    while value >= 0x80 {
-        page.push((value & 0x7f) as u8 | 0x80);
-        value >>= 7;
-    }
-    page.push(value as u8);
-}
-
-/// Codes as runs and bit-packed groups of eight (Parquet format: RLE / bit-packing hybrid).
-fn pack(codes: &[u32], width: u8, page: &mut Vec<u8>) {
-    let (mut at, mut literal) = (0, 0);
-    while at < codes.len() {
-        let mut end = at + 1;
-        while end < codes.len() && codes[end] == codes[at] {
-            end += 1;
-        }
-        // Bit-packed groups are whole, so they take the run's first values until eight are full.
-        let fill = (at - literal).next_multiple_of(8) - (at - literal);
-        if end - at >= RUN + fill {
-            let start = at + fill;
-            groups(&codes[literal..start], width, page);
-            varint(((end - start) as u64) << 1, page);
-            let bytes = usize::from(width).div_ceil(8);
-            page.extend_from_slice(&codes[at].to_le_bytes()[..bytes]);
-            literal = end;
-        }
-        at = end;
-    }
-    groups(&codes[literal..], width, page);
-}
-
-fn groups(codes: &[u32], width: u8, page: &mut Vec<u8>) {
-    if codes.is_empty() {
-        return;
-    }
-    varint(((codes.len().div_ceil(8) as u64) << 1) | 1, page);
-    let width = u32::from(width);
-    let (mut buffer, mut bits) = (0_u64, 0);
-    for &code in codes {
-        buffer |= u64::from(code) << bits;
-        bits += width;
-        if bits >= 32 {
-            page.extend_from_slice(&(buffer as u32).to_le_bytes());
-            buffer >>= 32;
-            bits -= 32;
-        }
-    }
-    // The last group is filled up with zeroes.
-    let missing = codes.len().next_multiple_of(8) - codes.len();
-    let mut left = bits + u32::try_from(missing).unwrap_or(0) * width;
-    while left > 0 {
-        page.push(buffer as u8);
-        buffer >>= 8;
-        left = left.saturating_sub(8);
-    }
-}
-
-/// Numbers doubles in the order of their first appearance.
-#[derive(Debug)]
-pub(crate) struct DoubleDictionary {
-    slots: Vec<(u64, u32)>,
-    shift: u32,
-    pub(crate) values: Vec<f64>,
-    pub(crate) codes: Vec<u32>,
-}
-
-const EMPTY: u32 = u32::MAX;
-const FIRST_SLOTS: u32 = 12;
-
-impl DoubleDictionary {
-    pub(crate) fn new() -> Self {
-        Self { slots: Vec::new(), shift: 64 - FIRST_SLOTS, values: Vec::new(), codes: Vec::new() }
-    }
-
-    /// Encodes the values; `false` where over half of them are distinct, and a dictionary would only be in the way.
-    pub(crate) fn encode(&mut self, values: &[f64]) -> bool {
-        self.values.clear();
-        self.codes.clear();
-        self.codes.reserve(values.len());
-        self.shift = 64 - FIRST_SLOTS;
-        self.slots.clear();
-        self.slots.resize(1 << FIRST_SLOTS, (0, EMPTY));
-        let most = (values.len() / 2).max(1_024);
-        let mut last = (u64::MAX, NONE);
-        for &value in values {
-            let bits = value.to_bits();
-            // Signals stand still more often than one thinks.
-            if bits == last.0 {
-                self.codes.push(last.1);
-                continue;
-            }
-            let code = if value.is_nan() { NONE } else { self.code(bits, value) };
-            if self.values.len() > most {
-                return false;
-            }
-            last = (bits, code);
-            self.codes.push(code);
-        }
-        true
-    }
-
-    fn code(&mut self, bits: u64, value: f64) -> u32 {
-        let mask = self.slots.len() - 1;
-        let mut at = hash(bits, self.shift);
-        loop {
-            let (known, code) = self.slots[at & mask];
-            if code == EMPTY {
-                break;
-            }
-            if known == bits {
-                return code;
-            }
-            at += 1;
-        }
-        let code = u32::try_from(self.values.len()).unwrap_or(0);
-        self.slots[at & mask] = (bits, code);
-        self.values.push(value);
-        if self.values.len() * 2 > self.slots.len() {
-            self.grow();
-        }
-        code
-    }
-
-    fn grow(&mut self) {
-        self.shift -= 1;
-        let length = self.slots.len() * 2;
-        self.slots.clear();
-        self.slots.resize(length, (0, EMPTY));
-        for (code, value) in (0_u32..).zip(&self.values) {
-            let mut at = hash(value.to_bits(), self.shift);
-            while self.slots[at & (length - 1)].1 != EMPTY {
-                at += 1;
-            }
-            self.slots[at & (length - 1)] = (value.to_bits(), code);
-        }
-    }
-}
-
-fn hash(bits: u64, shift: u32) -> usize {
-    // The low bits of a decimal's mantissa vary as much as the high ones; both must reach the top.
-    ((bits ^ (bits >> 32)).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> shift) as usize
 }
 
 #[cfg(test)]

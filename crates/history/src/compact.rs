@@ -155,6 +155,7 @@ impl Compactor {
     pub async fn run(&self, options: &CompactOptions) -> Result<CompactReport, StoreError> {
         let mut report = CompactReport::default();
         let mut damaged: BTreeSet<DamagedPath> = BTreeSet::new();
+        let mut room = day::Room::default();
         while report.races_lost < RACES {
             // Segments first: what is gone by the time of the manifest is in the manifest.
             let listed = list_segments(&self.store, &self.hub).await?;
@@ -181,8 +182,8 @@ impl Compactor {
                     key: *key,
                     inputs: inputs.iter().map(|&at| &plan.inputs[at]).collect(),
                 };
-                let (result, back) = day.run(registry).await?;
-                registry = back;
+                let result;
+                (result, registry, room) = day.run(registry, room).await?;
                 damaged.extend(result.damaged.iter().map(|damage| DamagedPath(damage.clone())));
                 days.push((*key, result));
             }

@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 use twinwright_core::time::iso;
 
 use crate::StoreError;
-use crate::output::DayFile;
+use crate::output::{DayFile, PartPool};
 use crate::reader::{History, HistoryReport, RowQuery};
 use crate::registry::Registry;
 use crate::segment::Kind;
@@ -60,7 +60,7 @@ pub async fn export(
                     let present = present(&rows.registry, query);
                     let file = match parquet.take() {
                         Some(file) => Ok(file),
-                        None => DayFile::new("export", &rows.registry, &present),
+                        None => DayFile::new("export", &rows.registry, &present, &PartPool::default()),
                     };
                     file.and_then(|mut file| {
                         file.write(&rows.table, &rows.names)?;
@@ -86,7 +86,7 @@ pub async fn export(
     if format == Format::Parquet {
         let file = match parquet {
             Some(file) => file,
-            None => DayFile::new("export", &Registry::default(), &[])?,
+            None => DayFile::new("export", &Registry::default(), &[], &PartPool::default())?,
         };
         for part in file.finish()?.parts {
             out.write_all(&part).map_err(|error| not_written(&error))?;

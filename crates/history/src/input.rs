@@ -263,6 +263,31 @@ impl Layout {
     }
 }
 
+/// The rows of a batch by device, those of one device in their order; `None` where they stand so. Rows that come by time
+/// would have to be picked one by one out of a whole day when it is sorted; here they are near.
+pub(crate) fn by_device(batch: &RecordBatch) -> Option<Vec<u32>> {
+    let devices = batch.column_by_name(DEVICE_ID)?.as_dictionary_opt::<Int32Type>()?;
+    let keys = devices.keys();
+    if keys.null_count() > 0 || keys.values().is_sorted() {
+        return None;
+    }
+    let key = |key: i32| usize::try_from(key).unwrap_or(usize::MAX);
+    let mut next = vec![0_u32; devices.values().len() + 1];
+    for &code in keys.values() {
+        *next.get_mut(key(code).checked_add(1)?)? += 1;
+    }
+    for at in 1..next.len() {
+        next[at] += next[at - 1];
+    }
+    let mut order = vec![0_u32; keys.len()];
+    for (row, &code) in (0_u32..).zip(keys.values()) {
+        let place = &mut next[key(code)];
+        order[*place as usize] = row;
+        *place += 1;
+    }
+    Some(order)
+}
+
 fn map_code(map: &[u32], key: i32) -> u32 {
     usize::try_from(key).ok().and_then(|key| map.get(key)).copied().unwrap_or(0)
 }

@@ -7,7 +7,7 @@
 //! can send them) become the first or last stamp, which read back as "no bound". Sequence numbers have 20 places:
 //! any 64-bit number fits, and the names of one partition within a millisecond sort as their numbers do.
 
-use chrono::{DateTime, Datelike, NaiveDateTime, Timelike, Utc};
+use chrono::{DateTime, Datelike, NaiveDate, Timelike, Utc};
 use twinwright_core::frame::Frame;
 use twinwright_core::time::{Micros, SECOND};
 
@@ -101,31 +101,42 @@ pub fn path(hub: &str, frame: &Frame) -> String {
     SegmentName::of(hub, frame).path()
 }
 
-/// Reads a path of a segment or of its scores; `None` for anything that this crate would not have written.
+/// Reads a path of a segment or of its scores; `None` for anything that this crate would not have written: one name has
+/// one spelling. A query reads the names of all segments that wait, so nothing is formatted here to compare with.
 pub fn parse_path(path: &str) -> Option<SegmentName> {
-    let mut parts = path.split('/');
-    let root = parts.next().filter(|root| matches!(*root, "segments" | "scores"))?;
-    parts.next().filter(|version| *version == "v=1")?;
-    let hub = parts.next()?.strip_prefix("hub=")?;
-    let (_date, _hour) = (parts.next()?, parts.next()?);
-    let stem = parts.next()?.strip_suffix(".parquet")?;
-    if parts.next().is_some() {
-        return None;
-    }
-    let mut fields = stem.split('_');
-    let first_enqueued = parse_stamp(fields.next()?)?;
+    let path = path.strip_prefix("segments/").or_else(|| path.strip_prefix("scores/"))?;
+    let (hub, rest) = path.strip_prefix("v=1/hub=")?.split_once('/')?;
+    let (date, rest) = rest.split_once('/')?;
+    let (hour, file) = rest.split_once('/')?;
+    let mut fields = file.strip_suffix(".parquet")?.split('_');
+    let stamp = fields.next()?;
+    let first_enqueued = parse_stamp(stamp)?;
     let (min_time, max_time) = (parse_stamp(fields.next()?)?, parse_stamp(fields.next()?)?);
-    let partition = fields.next()?.strip_prefix('p')?.parse().ok()?;
+    let partition = fields.next()?.strip_prefix('p')?;
     let range = fields.next()?;
     if fields.next().is_some() || range.len() != 2 * PLACES + 1 || !range.is_ascii() {
         return None;
     }
-    let (first, last) = (range[..PLACES].parse().ok()?, range[PLACES + 1..].parse().ok()?);
-    let name =
-        SegmentName { hub: hub.to_owned(), partition, first, last, first_enqueued, min_time, max_time }
-            .normal();
-    // One name has one spelling; others are not ours.
-    (name.path_under(root) == path).then_some(name)
+    let (first, last) = range.split_at(PLACES);
+    let is_of_its_hour = date.strip_prefix("date=").is_some_and(|date| {
+        date.len() == 10
+            && (&date[..4], &date[5..7], &date[8..]) == (&stamp[..4], &stamp[4..6], &stamp[6..8])
+            && (date.as_bytes()[4], date.as_bytes()[7]) == (b'-', b'-')
+    }) && hour.strip_prefix("hour=") == Some(&stamp[8..10]);
+    let is_plain = |number: &str| number == "0" || number.starts_with(|digit| matches!(digit, '1'..='9'));
+    if !is_of_its_hour || !is_plain(partition) || !is_hub_part(hub) {
+        return None;
+    }
+    let name = SegmentName {
+        hub: hub.to_owned(),
+        partition: partition.parse().ok()?,
+        first: parse_place(first)?,
+        last: parse_place(last.strip_prefix('-')?)?,
+        first_enqueued,
+        min_time,
+        max_time,
+    };
+    Some(name.normal())
 }
 
 /// Folder of everything of a hub under a root such as `segments`.
@@ -173,6 +184,12 @@ pub fn hub_part(hub: &str) -> String {
     part
 }
 
+/// Whether [`hub_part`] leaves it as it is.
+fn is_hub_part(hub: &str) -> bool {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.' | b'~');
+    hub.len() <= LONGEST_HUB && hub.bytes().all(plain)
+}
+
 fn floor(time: Micros) -> Micros {
     time.saturating_sub(time.rem_euclid(MILLISECOND))
 }
@@ -196,12 +213,25 @@ pub(crate) fn stamp(time: Micros) -> String {
     )
 }
 
+/// A sequence number of [`PLACES`] characters, its sign among them.
+fn parse_place(text: &str) -> Option<i64> {
+    // A plus sign is never written, nor zero with a minus.
+    let number = if text.starts_with('+') { None } else { text.parse().ok() };
+    number.filter(|&number| number != 0 || !text.starts_with('-'))
+}
+
 fn parse_stamp(text: &str) -> Option<Micros> {
-    if text.len() != 17 || !text.bytes().all(|byte| byte.is_ascii_digit()) {
+    let digits: &[u8; 17] = text.as_bytes().try_into().ok()?;
+    if !digits.iter().all(u8::is_ascii_digit) {
         return None;
     }
-    let second = NaiveDateTime::parse_from_str(&text[..14], "%Y%m%d%H%M%S").ok()?;
-    Some(second.and_utc().timestamp_micros() + text[14..].parse::<Micros>().ok()? * MILLISECOND)
+    let number = |from: usize, to: usize| {
+        digits[from..to].iter().fold(0_u32, |number, digit| number * 10 + u32::from(digit - b'0'))
+    };
+    let year = i32::try_from(number(0, 4)).ok().filter(|&year| year > 0)?;
+    let date = NaiveDate::from_ymd_opt(year, number(4, 6), number(6, 8))?;
+    let time = date.and_hms_milli_opt(number(8, 10), number(10, 12), number(12, 14), number(14, 17))?;
+    Some(time.and_utc().timestamp_micros())
 }
 
 #[cfg(test)]
@@ -245,6 +275,10 @@ mod tests {
             good.replace(".parquet", ".parquet#1"),
             format!("{good}/x"),
             good.replace("00005-", "0000é-"),
+            good.replace("_00000000000000000005", "_+0000000000000000005"),
+            good.replace("_00000000000000000005", "_-0000000000000000000"),
+            good.replace("_19700101000000000_", "_19700101000060000_"),
+            good.replace("19700101", "00000101").replace("1970-01-01", "0000-01-01"),
             String::new(),
         ] {
             assert_eq!(parse_path(&bad), None, "{bad}");
@@ -252,6 +286,19 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn a_name_has_one_spelling(
+            first: i64, enqueued: Micros, time: Micros, at in 0_usize..160, byte in "[-+_/=~.0-9a-zé]"
+        ) {
+            let mut path = path("plant", &frame(first, first.saturating_add(9), enqueued, &[time]));
+            let at = at % path.len();
+            path.replace_range(at..=at, &byte);
+            if let Some(name) = parse_path(&path) {
+                let root = if path.starts_with("segments") { "segments" } else { "scores" };
+                prop_assert_eq!(name.path_under(root), path);
+            }
+        }
+
         #[test]
         fn names_are_read_back_and_never_exclude_a_row(
             first: i64, last: i64, partition: u32, enqueued: Micros, times in prop::collection::vec(any::<Micros>(), 0..4)

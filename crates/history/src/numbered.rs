@@ -42,6 +42,11 @@ impl NumberedDocuments {
     }
 
     async fn highest(&self, after: Option<u64>) -> Result<Option<u64>, StoreError> {
+        // Names alone are quicker to have of a folder, and old numbers are few.
+        if self.store.is_near() {
+            let paths = self.store.paths(&self.prefix).await?;
+            return Ok(paths.iter().filter_map(|path| self.number(path)).max());
+        }
         let after = after.map(|number| self.path(number));
         let mut entries = self.store.entries(&self.prefix, after.as_deref())?;
         let mut highest = None;

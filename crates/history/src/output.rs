@@ -1,4 +1,5 @@
-//! Day files and roll-up files: sorted by device and time, a hundred thousand rows a row group, eight thousand a page,
+//! Day files and roll-up files: sorted by device and time, a hundred thousand rows a row group, eight thousand (of
+//! roll-ups two thousand) a page,
 //! with statistics and a page index by which readers prune. There are no bloom filters: in sorted files the bounds of
 //! `device_id` say the same for nothing.
 //!
@@ -7,6 +8,7 @@
 //! `count`, `sum`, `min`, `max`, `sum_sq`, `first`, `last`.
 
 mod columns;
+mod parts;
 mod roll_up;
 
 use std::io::Write;
@@ -16,19 +18,21 @@ use bytes::Bytes;
 use parquet::errors::ParquetError;
 use parquet::file::metadata::KeyValue;
 use parquet::file::writer::{SerializedFileWriter, SerializedRowGroupWriter};
-use parquet::schema::types::{ColumnDescPtr, Type, TypePtr};
+use parquet::schema::types::{Type, TypePtr};
 use twinwright_core::frame::NO_STATE;
 use twinwright_core::time::Micros;
 
 use self::columns::{Field, field, properties, write_doubles, write_integers, write_small, write_texts};
+use self::parts::Parts;
 use crate::StoreError;
-use crate::column_chunk::{DoubleDictionary, NONE};
+use crate::column_chunk::{DoubleDictionary, NONE, Slot};
 use crate::manifest::FileEntry;
 use crate::registry::Registry;
 use crate::rows::Dictionary;
 use crate::segment::{Columns, FORMAT, Kind};
 use crate::table::{EXTRA, Names, PROPERTIES, QUALITY, TEXTS, Table, Values};
 
+pub(crate) use parts::PartPool;
 pub(crate) use roll_up::{ROLL_UP_VALUES, RollUpFile};
 
 /// A finished file, not yet stored.
@@ -40,29 +44,6 @@ pub(crate) struct Finished {
     pub(crate) entry: FileEntry,
     /// Values of signals in it.
     pub(crate) values: u64,
-}
-
-/// Bytes in parts, so that growing copies nothing.
-#[derive(Debug, Default)]
-struct Parts {
-    full: Vec<Bytes>,
-    open: Vec<u8>,
-}
-
-const PART: usize = 4 << 20;
-
-impl Write for Parts {
-    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        if self.open.len() + bytes.len() > PART && !self.open.is_empty() {
-            self.full.push(std::mem::take(&mut self.open).into());
-        }
-        self.open.extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> std::io::Result<()> {
-        Ok(())
-    }
 }
 
 /// Bounds and counts while rows come.
@@ -106,31 +87,41 @@ impl Tally {
     }
 }
 
+/// How the columns of a kind of files are written.
+struct Layout {
+    /// Rows of a page: what a reader decodes at least.
+    page: usize,
+    /// Columns of times and numbers, written as differences.
+    integers: &'static [&'static str],
+    /// Columns of doubles that no compressor makes smaller.
+    noise: &'static [&'static str],
+}
+
 /// What both kinds of files share.
 struct FileWriter {
     writer: SerializedFileWriter<Parts>,
     tally: Tally,
     doubles: DoubleDictionary,
-    columns: Vec<ColumnDescPtr>,
+    columns: Vec<Slot>,
     /// Columns whose last row group had too many distinct values: looked at again after a few.
     plain: Vec<u8>,
 }
 
 impl FileWriter {
-    fn new(fields: Vec<TypePtr>, times: &[&str]) -> Result<Self, ParquetError> {
+    fn new(fields: Vec<TypePtr>, layout: &Layout, parts: &PartPool) -> Result<Self, ParquetError> {
         let plain = vec![0; fields.len()];
         let schema = Type::group_type_builder("twinwright").with_fields(fields).build()?;
-        let properties = Arc::new(properties(times));
-        let writer = SerializedFileWriter::new(Parts::default(), Arc::new(schema), properties)?;
-        let columns = writer.schema_descr().columns().to_vec();
+        let properties = Arc::new(properties(layout));
+        let writer = SerializedFileWriter::new(Parts::new(parts), Arc::new(schema), properties)?;
+        let columns = writer.schema_descr().columns().iter();
+        let columns = columns.map(|column| Slot { descriptor: Arc::clone(column), page: layout.page });
+        let columns = columns.collect();
         Ok(Self { writer, tally: Tally::new(), doubles: DoubleDictionary::new(), columns, plain })
     }
 
     fn finish(mut self) -> Result<Finished, ParquetError> {
         self.writer.finish()?;
-        let sink = std::mem::take(self.writer.inner_mut());
-        let mut parts = sink.full;
-        parts.push(sink.open.into());
+        let parts = self.writer.inner_mut().finish();
         let bytes = parts.iter().map(|part| part.len() as u64).sum();
         let values = self.tally.values;
         Ok(Finished { parts, entry: self.tally.entry(bytes), values })
@@ -149,11 +140,21 @@ pub(crate) struct DayFile {
 
 impl DayFile {
     /// A file with the columns that `present` says, by number.
-    pub(crate) fn new(hub: &str, registry: &Registry, present: &[bool]) -> Result<Self, StoreError> {
-        Self::start(hub, registry, present).map_err(|error| failed(&error))
+    pub(crate) fn new(
+        hub: &str,
+        registry: &Registry,
+        present: &[bool],
+        parts: &PartPool,
+    ) -> Result<Self, StoreError> {
+        Self::start(hub, registry, present, parts).map_err(|error| failed(&error))
     }
 
-    fn start(hub: &str, registry: &Registry, present: &[bool]) -> Result<Self, ParquetError> {
+    fn start(
+        hub: &str,
+        registry: &Registry,
+        present: &[bool],
+        parts: &PartPool,
+    ) -> Result<Self, ParquetError> {
         let is = |at: usize| present.get(at).copied().unwrap_or(false);
         let mut fields = vec![
             field("device_id", Field::Text, false)?,
@@ -175,7 +176,8 @@ impl DayFile {
         for &at in &texts {
             fields.push(field(["quality", "properties", "extra"][at], Field::Text, true)?);
         }
-        let mut file = FileWriter::new(fields, &["ts", "enqueued", "seq"])?;
+        let layout = Layout { page: 8_192, integers: &["ts", "enqueued", "seq"], noise: &[] };
+        let mut file = FileWriter::new(fields, &layout, parts)?;
         let described = Columns::described(&described);
         let described =
             serde_json::to_string(&described).map_err(|error| ParquetError::General(error.to_string()))?;
@@ -249,13 +251,7 @@ impl DayFile {
 
     /// Moves what is written so far out of memory, for a caller who writes the file as it grows.
     pub(crate) fn drain(&mut self, out: &mut impl Write) -> std::io::Result<()> {
-        let sink = self.file.writer.inner_mut();
-        for part in sink.full.drain(..) {
-            out.write_all(&part)?;
-        }
-        out.write_all(&sink.open)?;
-        sink.open.clear();
-        Ok(())
+        self.file.writer.inner_mut().drain(out)
     }
 
     /// Ends the file.

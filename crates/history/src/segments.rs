@@ -260,28 +260,34 @@ pub(crate) async fn list_names(
     from: Option<Micros>,
     wanted: impl Fn(&SegmentName) -> bool,
 ) -> Result<Vec<SegmentName>, StoreError> {
-    let mut folders = Vec::new();
-    match from {
-        None => folders.push(hub_folder(root, hub)),
-        Some(from) => {
-            let (first_day, first_hour) = (day_folder(root, hub, from), hour_folder(root, hub, from));
-            for day in store.folders(&hub_folder(root, hub)).await? {
-                if day == first_day {
-                    let hours = store.folders(&day).await?;
-                    folders.extend(hours.into_iter().filter(|hour| *hour >= first_hour));
-                } else if day > first_day {
-                    folders.push(day);
+    let all = hub_folder(root, hub);
+    let first = from.map(|from| (day_folder(root, hub, from), hour_folder(root, hub, from)));
+    let paths = match (first, store.is_near()) {
+        (None, _) => store.paths(&all).await?,
+        (Some((day, hour)), true) => {
+            let is_of_time =
+                move |folder: &str| folder >= if folder.len() <= day.len() { &*day } else { &*hour };
+            store.paths_within(&all, is_of_time).await?
+        }
+        (Some((first_day, first_hour)), false) => {
+            let mut paths = Vec::new();
+            for day in store.folders(&all).await?.into_iter().filter(|day| *day >= first_day) {
+                if day > first_day {
+                    paths.extend(store.paths(&day).await?);
+                    continue;
+                }
+                for hour in store.folders(&day).await?.into_iter().filter(|hour| *hour >= first_hour) {
+                    paths.extend(store.paths(&hour).await?);
                 }
             }
+            paths
         }
-    }
+    };
     let mut names = Vec::new();
-    for folder in folders {
-        for path in store.paths(&folder).await? {
-            match parse_path(&path) {
-                Some(name) => names.extend(Some(name).filter(|name| wanted(name))),
-                None => tracing::debug!(path, "not a name of ours, ignored"),
-            }
+    for path in paths {
+        match parse_path(&path) {
+            Some(name) => names.extend(Some(name).filter(|name| wanted(name))),
+            None => tracing::debug!(path, "not a name of ours, ignored"),
         }
     }
     names.sort_by_key(|name| (name.first_enqueued, name.first, name.last));

@@ -2,6 +2,7 @@
 
 mod azure;
 mod folder;
+mod listings;
 mod patience;
 mod url;
 
@@ -57,19 +58,20 @@ pub struct Store {
     kind: Kind,
     root: Option<PathBuf>,
     azure: Option<Arc<AzureConfig>>,
+    listings: Arc<listings::Listings>,
 }
 
 impl Store {
     /// Objects in memory, gone with the last clone.
     pub fn memory() -> Self {
         let objects = Arc::new(object_store::memory::InMemory::new());
-        Self { objects, kind: Kind::Memory, root: None, azure: None }
+        Self { objects, kind: Kind::Memory, root: None, azure: None, listings: Arc::default() }
     }
 
     /// Objects of a store that the tests' faults wrap.
     #[cfg(any(test, feature = "conformance"))]
     pub fn wrap(objects: Arc<dyn ObjectStore>) -> Self {
-        Self { objects, kind: Kind::Memory, root: None, azure: None }
+        Self { objects, kind: Kind::Memory, root: None, azure: None, listings: Arc::default() }
     }
 
     /// Stores the bytes if the name is free. The object appears whole or not at all, and is durable on return.
@@ -119,11 +121,22 @@ impl Store {
             }
             Err(error) => return Err(failed(&error)),
         };
-        if found.meta.size > LARGEST_OBJECT {
-            let cause = format!("{} bytes, more than anything stored here has", found.meta.size);
-            return Err(StoreError::corrupt(path, cause));
-        }
+        check_size(path, found.meta.size)?;
         found.bytes().await.map(Some).map_err(|error| failed(&error))
+    }
+
+    /// Whether objects are files of this machine, which [`Store::read_near`] reads.
+    pub(crate) const fn is_near(&self) -> bool {
+        self.root.is_some()
+    }
+
+    /// [`Store::read`] of a folder, by a thread that may wait: thousands of small files are read in the time that
+    /// handing each to another thread would take.
+    pub(crate) fn read_near(&self, path: &str) -> Result<Option<Bytes>, StoreError> {
+        match &self.root {
+            Some(root) => folder::read(root, parse(path)?.as_ref()),
+            None => Err(StoreError::invalid(format!("{path} is not in a folder of this machine"))),
+        }
     }
 
     /// Ranges of the object's bytes, or `None` where there is no such object.
@@ -227,12 +240,23 @@ impl Store {
     /// # Errors
     /// [`StoreError`]
     pub(crate) async fn paths(&self, prefix: &str) -> Result<Vec<String>, StoreError> {
-        if let Some(root) = &self.root {
-            let (root, prefix) = (root.clone(), parse(prefix)?.to_string());
-            let walked = tokio::task::spawn_blocking(move || folder::walk(&root, prefix)).await;
-            return walked.map_err(|error| {
-                StoreError::invalid(format!("the listing ended without an answer: {error}"))
-            })?;
+        self.paths_within(prefix, |_| true).await
+    }
+
+    /// [`Store::paths`] in folders of which this holds, all the way from the prefix. Only a folder leaves the others out.
+    ///
+    /// # Errors
+    /// [`StoreError`]
+    pub(crate) async fn paths_within(
+        &self,
+        prefix: &str,
+        within: impl Fn(&str) -> bool + Send + 'static,
+    ) -> Result<Vec<String>, StoreError> {
+        let walk = move |listings: &listings::Listings, root: &std::path::Path, prefix: &str| {
+            listings.walk(root, prefix, &within)
+        };
+        if let Some(found) = self.listed_near(prefix, walk).await {
+            return found;
         }
         let entries = self.entries(prefix, None)?;
         entries.map(|entry| entry.map(|entry| entry.path)).try_collect().await
@@ -243,6 +267,12 @@ impl Store {
     /// # Errors
     /// [`StoreError`]
     pub async fn folders(&self, prefix: &str) -> Result<Vec<String>, StoreError> {
+        let near = self.listed_near(prefix, |listings, root, prefix| {
+            listings.of(root, prefix).map(|listing| listing.folders.clone())
+        });
+        if let Some(found) = near.await {
+            return found;
+        }
         match self.objects.list_with_delimiter(parse_folder(prefix)?.as_ref()).await {
             Ok(found) => {
                 let mut folders: Vec<String> =
@@ -252,6 +282,24 @@ impl Store {
             }
             Err(error) => Err(StoreError::from_object_store(prefix, &error)),
         }
+    }
+
+    /// Asks the listings of a folder, off the async threads; `None` where the store is none.
+    async fn listed_near<T: Send + 'static>(
+        &self,
+        prefix: &str,
+        ask: impl FnOnce(&listings::Listings, &std::path::Path, &str) -> Result<T, StoreError> + Send + 'static,
+    ) -> Option<Result<T, StoreError>> {
+        let root = self.root.clone()?;
+        let prefix = match parse_folder(prefix) {
+            Ok(prefix) => prefix.map(|prefix| prefix.to_string()).unwrap_or_default(),
+            Err(error) => return Some(Err(error)),
+        };
+        let listings = Arc::clone(&self.listings);
+        let asked = tokio::task::spawn_blocking(move || ask(&listings, &root, &prefix)).await;
+        Some(asked.unwrap_or_else(|error| {
+            Err(StoreError::invalid(format!("the listing ended without an answer: {error}")))
+        }))
     }
 
     /// Deletes the object; one that is not there is deleted already.
@@ -275,6 +323,13 @@ impl Store {
             None => Ok(()),
         }
     }
+}
+
+fn check_size(path: &str, size: u64) -> Result<(), StoreError> {
+    if size <= LARGEST_OBJECT {
+        return Ok(());
+    }
+    Err(StoreError::corrupt(path, format!("{size} bytes, more than anything stored here has")))
 }
 
 fn sort_and_cut(entries: &mut Vec<Entry>, limit: usize) {

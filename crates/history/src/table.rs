@@ -54,17 +54,20 @@ impl Values {
 
     fn pad(&mut self, rows: usize) {
         match self {
+            // Only its memory was left, of rows that are gone.
+            Self::Doubles(values) if values.is_empty() => *self = Self::Absent,
+            Self::Codes(codes) if codes.is_empty() => *self = Self::Absent,
             Self::Absent => {}
             Self::Doubles(values) => values.resize(rows, ABSENT),
             Self::Codes(codes) => codes.resize(rows, NO_STATE),
         }
     }
 
-    fn gather(&self, order: &[u32]) -> Self {
+    fn gather_into(&self, order: &[u32], target: &mut Self) {
         match self {
-            Self::Absent => Self::Absent,
-            Self::Doubles(values) => Self::Doubles(order.iter().map(|&row| values[row as usize]).collect()),
-            Self::Codes(codes) => Self::Codes(order.iter().map(|&row| codes[row as usize]).collect()),
+            Self::Absent => *target = Self::Absent,
+            Self::Doubles(values) => pick(values, order, target.doubles(0)),
+            Self::Codes(codes) => pick(codes, order, target.codes(0)),
         }
     }
 
@@ -75,6 +78,12 @@ impl Values {
             Self::Codes(codes) => codes.len() * 4,
         }
     }
+}
+
+/// Replaces what is in `target`.
+fn pick<T: Copy>(values: &[T], order: &[u32], target: &mut Vec<T>) {
+    target.clear();
+    target.extend(order.iter().map(|&row| values[row as usize]));
 }
 
 /// What the codes of tables mean.
@@ -220,16 +229,21 @@ impl Table {
 
     /// These rows in this order. Call [`Table::pad`] before.
     pub(crate) fn gather(&self, order: &[u32]) -> Self {
-        fn pick<T: Copy>(values: &[T], order: &[u32]) -> Vec<T> {
-            order.iter().map(|&row| values[row as usize]).collect()
-        }
-        Self {
-            device: pick(&self.device, order),
-            time: pick(&self.time, order),
-            enqueued: pick(&self.enqueued, order),
-            sequence: pick(&self.sequence, order),
-            source: pick(&self.source, order),
-            columns: self.columns.iter().map(|column| column.gather(order)).collect(),
+        let mut gathered = Self::default();
+        self.gather_into(order, &mut gathered);
+        gathered
+    }
+
+    /// [`Table::gather`] into the memory of a table that is done with.
+    pub(crate) fn gather_into(&self, order: &[u32], target: &mut Self) {
+        pick(&self.device, order, &mut target.device);
+        pick(&self.time, order, &mut target.time);
+        pick(&self.enqueued, order, &mut target.enqueued);
+        pick(&self.sequence, order, &mut target.sequence);
+        pick(&self.source, order, &mut target.source);
+        target.columns.resize_with(self.columns.len(), Values::default);
+        for (column, target) in self.columns.iter().zip(&mut target.columns) {
+            column.gather_into(order, target);
         }
     }
 

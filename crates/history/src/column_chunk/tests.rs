@@ -15,15 +15,15 @@ fn round_trip(values: &[f64], optional: bool) -> Vec<f64> {
     let schema = Arc::new(parse_message_type(&format!("message m {{ {repetition} double x; }}")).unwrap());
     let properties = Arc::new(WriterProperties::builder().build());
     let mut writer = SerializedFileWriter::new(Vec::new(), schema, properties).unwrap();
-    let descriptor = writer.schema_descr().column(0);
+    let slot = Slot { descriptor: writer.schema_descr().column(0), page: 8_192 };
     let mut dictionary = DoubleDictionary::new();
     assert!(dictionary.encode(values));
-    let chunk = encode(&Column {
-        descriptor,
+    let chunk = encode(Column {
+        slot: &slot,
         codes: &dictionary.codes,
         dictionary: dictionary.values.iter().flat_map(|value| value.to_le_bytes()).collect(),
         distinct: dictionary.values.len(),
-        bounds: Bounds::Doubles(&dictionary.values),
+        bounds: Bounds::Doubles(values),
     })
     .unwrap();
     let mut group = writer.next_row_group().unwrap();
@@ -64,6 +64,47 @@ proptest! {
         let whole: Vec<f64> = values.iter().copied().filter(|value| !value.is_nan()).collect();
         if !whole.is_empty() && DoubleDictionary::new().encode(&whole) {
             prop_assert!(same(&whole, &round_trip(&whole, false)));
+        }
+    }
+}
+
+proptest! {
+    #[test]
+    fn decimals_and_other_doubles_keep_every_bit(
+        digits in prop::collection::vec(-300_i32..300, 3..80), places in 0_u32..6, odd in any::<f64>(), every in 0_usize..9
+    ) {
+        let scale = 10_f64.powi(places as i32);
+        let values = digits.iter().enumerate().map(|(at, &digits)| match (at + 1) % (every + 1) {
+            0 if every > 0 => odd,
+            _ if digits == 7 => f64::NAN,
+            _ => f64::from(digits) / scale,
+        });
+        let values: Vec<f64> = values.collect();
+        prop_assert!(same(&values, &round_trip(&values, true)));
+    }
+}
+
+#[test]
+fn numbers_at_the_edges_keep_every_bit() {
+    for edge in [
+        f64::from(i32::MIN),
+        f64::from(i32::MAX),
+        f64::from(i32::MIN) / 100.0,
+        4_294_967_296.0,
+        1e18,
+        -1e18,
+        1e300,
+        f64::MIN_POSITIVE,
+        -0.0,
+        0.1 + 0.2,
+        f64::INFINITY,
+        f64::NEG_INFINITY,
+        2_147_483_648.5,
+    ] {
+        for others in [[0.0, 1.0], [0.25, f64::NAN], [edge, -1.5]] {
+            let mut values = vec![others[0]; 40];
+            values.extend([edge, others[1], edge]);
+            assert!(same(&values, &round_trip(&values, true)), "{edge} with {others:?}");
         }
     }
 }

@@ -11,7 +11,8 @@ use sha2::{Digest, Sha256};
 use tokio::runtime::Handle;
 use tokio::sync::mpsc;
 
-use self::work::Work;
+pub(super) use self::work::Room;
+use self::work::{Source, Work};
 use super::CompactOptions;
 use super::plan::{Input, day_start};
 use crate::StoreError;
@@ -66,7 +67,11 @@ pub(super) struct DayResult {
 
 impl DayJob<'_> {
     /// Does it, or finds it done by a run that was killed.
-    pub(super) async fn run(self, registry: Registry) -> Result<(DayResult, Registry), StoreError> {
+    pub(super) async fn run(
+        self,
+        registry: Registry,
+        room: Room,
+    ) -> Result<(DayResult, Registry, Room), StoreError> {
         let old = self.parent.day(self.key);
         let over = is_over(self.key, self.options);
         let erasing = self.erasures.number != self.parent.erasures;
@@ -88,14 +93,16 @@ impl DayJob<'_> {
             for column in &result.columns {
                 registry.assign(column.kind, &column.name);
             }
-            return Ok((result, registry));
+            return Ok((result, registry, room));
         }
-        let (sender, receiver) = mpsc::channel(AHEAD);
-        let fetcher = tokio::spawn(fetch_all(
-            self.store.clone(),
-            self.inputs.iter().map(|input| input.name.path()).collect(),
-            sender,
-        ));
+        let (source, fetcher) = if self.store.is_near() {
+            (Source::Near, None)
+        } else {
+            let (sender, receiver) = mpsc::channel(AHEAD);
+            let paths = self.inputs.iter().map(|input| input.name.path()).collect();
+            let fetcher = tokio::spawn(fetch_all(self.store.clone(), paths, sender));
+            (Source::Far(receiver), Some(fetcher))
+        };
         let mut work = Work {
             handle: Handle::current(),
             store: self.store.clone(),
@@ -112,22 +119,25 @@ impl DayJob<'_> {
             layouts: Layouts::default(),
             numbers: HashMap::new(),
             result: DayResult::default(),
+            room,
         };
         let worked = tokio::task::spawn_blocking(move || {
-            let outcome = work.run(receiver);
-            (outcome, work.result, work.registry)
+            let outcome = work.run(source);
+            (outcome, work.result, work.registry, work.room)
         });
-        let (outcome, mut result, registry) = worked.await.map_err(|error| {
+        let (outcome, mut result, registry, room) = worked.await.map_err(|error| {
             StoreError::invalid(format!("the compaction of a day ended without an answer: {error}"))
         })?;
-        fetcher.abort();
+        if let Some(fetcher) = fetcher {
+            fetcher.abort();
+        }
         outcome?;
         if result.damaged.is_empty() {
             result.columns = registry.columns().to_vec();
             let json = serde_json::to_vec(&result).map_err(|error| StoreError::corrupt(&receipt, error))?;
             self.store.create(&receipt, json.into()).await?;
         }
-        Ok((result, registry))
+        Ok((result, registry, room))
     }
 
     /// What the day's files follow from.

@@ -102,15 +102,20 @@ impl RollUpRows {
         self.time.len()
     }
 
-    pub(crate) fn push(&mut self, device: u32, signal: u32, time: Micros, summary: &Summary) {
-        self.device.push(device);
-        self.signal.push(signal);
-        self.time.push(time);
-        self.count.push(summary.count.cast_signed());
-        let Summary { sum, min, max, sum_of_squares, first, last, .. } = *summary;
-        for (column, value) in self.values.iter_mut().zip([sum, min, max, sum_of_squares, first, last]) {
-            column.push(value);
-        }
+    /// Appends the buckets of a series.
+    pub(crate) fn extend(&mut self, device: u32, signal: u32, buckets: &[(Micros, Summary)]) {
+        let rows = self.rows() + buckets.len();
+        self.device.resize(rows, device);
+        self.signal.resize(rows, signal);
+        self.time.extend(buckets.iter().map(|(time, _)| *time));
+        self.count.extend(buckets.iter().map(|(_, summary)| summary.count.cast_signed()));
+        let [sum, min, max, sum_of_squares, first, last] = &mut self.values;
+        sum.extend(buckets.iter().map(|(_, summary)| summary.sum));
+        min.extend(buckets.iter().map(|(_, summary)| summary.min));
+        max.extend(buckets.iter().map(|(_, summary)| summary.max));
+        sum_of_squares.extend(buckets.iter().map(|(_, summary)| summary.sum_of_squares));
+        first.extend(buckets.iter().map(|(_, summary)| summary.first));
+        last.extend(buckets.iter().map(|(_, summary)| summary.last));
     }
 
     pub(crate) fn clear(&mut self) {
@@ -122,21 +127,16 @@ impl RollUpRows {
     }
 }
 
-/// Buckets of one signal of the device at hand.
-#[derive(Clone, Debug)]
-struct Series {
-    open: Option<(Micros, Summary)>,
-    done: Vec<(Micros, Summary)>,
-}
-
 /// Takes sorted rows, gives sorted roll-ups of a minute and an hour.
 #[derive(Debug)]
 pub(super) struct RollUpBuilder {
     device: Option<u32>,
-    series: Vec<Series>,
+    /// Buckets of each column of the device at hand.
+    series: Vec<Vec<(Micros, Summary)>>,
     /// Signals' column numbers in the order of their names.
     by_name: Vec<usize>,
     spans: Vec<(Micros, usize, usize)>,
+    hours: Vec<(Micros, Summary)>,
 }
 
 /// What a builder has ready.
@@ -153,9 +153,10 @@ impl RollUpBuilder {
         let width = signals.iter().map(|(at, _)| at + 1).max().unwrap_or(0);
         Self {
             device: None,
-            series: vec![Series { open: None, done: Vec::new() }; width],
+            series: vec![Vec::new(); width],
             by_name: signals.into_iter().map(|(at, _)| at).collect(),
             spans: Vec::new(),
+            hours: Vec::new(),
         }
     }
 
@@ -192,16 +193,16 @@ impl RollUpBuilder {
             let Some(Values::Doubles(values)) = rows.columns.get(signal) else { continue };
             let series = &mut self.series[signal];
             for &(bucket, from, to) in &spans {
-                let mut summary = match series.open.take() {
-                    Some((open, summary)) if open == bucket => summary,
-                    Some(other) => {
-                        series.done.push(other);
-                        Summary::EMPTY
+                match series.last_mut() {
+                    Some((open, summary)) if *open == bucket => summary.add(&values[from..to]),
+                    _ => {
+                        let mut summary = Summary::EMPTY;
+                        summary.add(&values[from..to]);
+                        if summary.count > 0 {
+                            series.push((bucket, summary));
+                        }
                     }
-                    None => Summary::EMPTY,
-                };
-                summary.add(&values[from..to]);
-                series.open = (summary.count > 0).then_some((bucket, summary));
+                }
             }
         }
         self.spans = spans;
@@ -212,24 +213,17 @@ impl RollUpBuilder {
         let Some(device) = self.device.take() else { return };
         for &signal in &self.by_name {
             let series = &mut self.series[signal];
-            series.done.extend(series.open.take());
             let number = u32::try_from(signal).unwrap_or(u32::MAX);
-            let mut hour: Option<(Micros, Summary)> = None;
-            for (time, summary) in series.done.drain(..) {
-                ready.minute.push(device, number, time, &summary);
+            ready.minute.extend(device, number, series);
+            self.hours.clear();
+            for (time, summary) in series.drain(..) {
                 let start = floor(time, HOUR);
-                match &mut hour {
+                match self.hours.last_mut() {
                     Some((open, whole)) if *open == start => whole.merge(&summary),
-                    _ => {
-                        if let Some((time, whole)) = hour.replace((start, summary)) {
-                            ready.hour.push(device, number, time, &whole);
-                        }
-                    }
+                    _ => self.hours.push((start, summary)),
                 }
             }
-            if let Some((time, whole)) = hour {
-                ready.hour.push(device, number, time, &whole);
-            }
+            ready.hour.extend(device, number, &self.hours);
         }
     }
 }

@@ -40,7 +40,13 @@ pub(crate) struct Sorter {
 
 impl Sorter {
     pub(crate) fn new(budget: usize) -> Self {
-        Self { names: Names::default(), table: Table::default(), runs: Vec::new(), budget, roomy: false }
+        Self::reusing(Table::default(), budget)
+    }
+
+    /// Into the memory of a table that is done with.
+    pub(crate) fn reusing(mut table: Table, budget: usize) -> Self {
+        table.clear();
+        Self { names: Names::default(), table, runs: Vec::new(), budget, roomy: false }
     }
 
     pub(crate) fn rows(&self) -> usize {
@@ -159,12 +165,12 @@ pub(crate) struct Sorted {
 }
 
 impl Sorted {
-    /// The next piece; `None` at the end.
-    pub(super) fn next(&mut self) -> Result<Option<Table>, StoreError> {
+    /// The next piece in place of the last; `false` at the end.
+    pub(super) fn next_into(&mut self, piece: &mut Table) -> Result<bool, StoreError> {
         let names = std::mem::take(&mut self.names);
-        let piece = self.next_with(&names);
+        let more = self.advance(&names, piece);
         self.names = names;
-        piece
+        more
     }
 
     /// The names, for a caller who hands them out.
@@ -172,30 +178,43 @@ impl Sorted {
         &mut self.names
     }
 
-    /// The next piece, with the names that were taken out.
+    /// The next piece, with the names that were taken out; `None` at the end.
     pub(crate) fn next_with(&mut self, names: &Names) -> Result<Option<Table>, StoreError> {
+        let mut piece = Table::default();
+        Ok(self.advance(names, &mut piece)?.then_some(piece))
+    }
+
+    /// The memory of the rows, for the next sorter.
+    pub(super) fn into_memory(self) -> Table {
+        match self.from {
+            From::Memory { table, .. } => table,
+            From::Runs { .. } => Table::default(),
+        }
+    }
+
+    fn advance(&mut self, names: &Names, piece: &mut Table) -> Result<bool, StoreError> {
         match &mut self.from {
             From::Memory { table, order, next } => {
                 if *next >= order.len() {
-                    *table = Table::default();
-                    return Ok(None);
+                    table.clear();
+                    return Ok(false);
                 }
                 let end = order.len().min(*next + PIECE);
-                let piece = table.gather(&order[*next..end]);
+                table.gather_into(&order[*next..end], piece);
                 *next = end;
-                Ok(Some(piece))
+                Ok(true)
             }
             From::Runs { runs, cuts, done } => loop {
                 if *done {
-                    return Ok(None);
+                    return Ok(false);
                 }
                 let cut = cuts.next();
                 *done = cut.is_none();
-                let mut piece = Table::default();
+                piece.clear();
                 let mut parts = 0;
                 for run in runs.iter_mut() {
                     let before = piece.rows();
-                    run.read_until(cut.as_ref(), &mut piece, &self.ranks, names)?;
+                    run.read_until(cut.as_ref(), piece, &self.ranks, names)?;
                     parts += usize::from(piece.rows() > before);
                 }
                 if piece.rows() == 0 {
@@ -204,9 +223,9 @@ impl Sorted {
                 piece.pad();
                 if parts > 1 {
                     let order = piece.order(names);
-                    piece = piece.gather(&order);
+                    *piece = piece.gather(&order);
                 }
-                return Ok(Some(piece));
+                return Ok(true);
             },
         }
     }
@@ -246,7 +265,8 @@ mod tests {
 
     fn all(mut sorted: Sorted) -> Vec<String> {
         let mut rows = Vec::new();
-        while let Some(piece) = sorted.next().unwrap() {
+        let mut piece = Table::default();
+        while sorted.next_into(&mut piece).unwrap() {
             for row in 0..piece.rows() {
                 let value = match piece.columns.get(TEXTS) {
                     Some(Values::Doubles(values)) => values[row],
@@ -284,5 +304,28 @@ mod tests {
         assert!(sorted.iter().filter(|row| !row[1].starts_with('-')).is_sorted());
         assert!(expected == all(spilled.finish(folder.path()).unwrap()));
         assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0, "runs delete their files");
+    }
+
+    #[test]
+    fn memory_of_other_rows_leaves_nothing_behind() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut before = Sorter::new(1 << 30);
+        fill(&mut before, 5_000, folder.path());
+        let table = &mut before.table;
+        table.column(TEXTS + 4).doubles(5_000);
+        let mut sorter = Sorter::reusing(std::mem::take(&mut before.table), 1 << 30);
+        fill(&mut sorter, 3_000, folder.path());
+        let mut fresh = Sorter::new(1 << 30);
+        fill(&mut fresh, 3_000, folder.path());
+        let mut reused = sorter.present();
+        reused.truncate(fresh.present().len());
+        assert_eq!(reused, fresh.present());
+        let mut sorted = sorter.finish(folder.path()).unwrap();
+        let mut piece = Table::default();
+        assert!(sorted.next_into(&mut piece).unwrap());
+        assert_eq!(piece.columns[TEXTS + 4], Values::Absent);
+        assert_eq!(piece.rows(), 3_000);
+        assert!(!sorted.next_into(&mut piece).unwrap());
+        assert_eq!(sorted.into_memory().rows(), 0);
     }
 }

@@ -6,11 +6,11 @@ use parquet::basic::{Compression, Encoding, LogicalType, Repetition, TimeUnit, T
 use parquet::data_type::{DoubleType, Int64Type};
 use parquet::errors::ParquetError;
 use parquet::file::properties::{EnabledStatistics, WriterProperties};
-use parquet::schema::types::{ColumnDescPtr, ColumnPath, Type, TypePtr};
+use parquet::schema::types::{ColumnPath, Type, TypePtr};
 use twinwright_core::frame::NO_STATE;
 
-use super::Group;
-use crate::column_chunk::{Bounds, Column, DoubleDictionary, NONE, PAGE, encode};
+use super::{Group, Layout};
+use crate::column_chunk::{Bounds, Column, DoubleDictionary, NONE, Slot, encode};
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Field {
     Text,
@@ -34,22 +34,25 @@ pub(super) fn field(name: &str, field: Field, optional: bool) -> Result<TypePtr,
     field.build().map(Arc::new)
 }
 
-pub(super) fn properties(times: &[&str]) -> WriterProperties {
+pub(super) fn properties(layout: &Layout) -> WriterProperties {
     let mut builder = WriterProperties::builder()
         .set_dictionary_enabled(false)
         .set_compression(Compression::ZSTD(ZstdLevel::default()))
         .set_encoding(Encoding::PLAIN)
         .set_statistics_enabled(EnabledStatistics::Chunk)
-        .set_data_page_row_count_limit(PAGE)
-        .set_write_batch_size(PAGE)
+        .set_data_page_row_count_limit(layout.page)
+        .set_write_batch_size(layout.page)
         .set_data_page_size_limit(usize::MAX)
         .set_created_by("twinwright".to_owned());
-    for name in times {
-        let path = || ColumnPath::new(vec![(*name).to_owned()]);
+    let path = |name: &str| ColumnPath::new(vec![name.to_owned()]);
+    for name in layout.noise {
+        builder = builder.set_column_compression(path(name), Compression::UNCOMPRESSED);
+    }
+    for name in layout.integers {
         builder = builder
-            .set_column_encoding(path(), Encoding::DELTA_BINARY_PACKED)
-            .set_column_compression(path(), Compression::UNCOMPRESSED)
-            .set_column_statistics_enabled(path(), EnabledStatistics::Page);
+            .set_column_encoding(path(name), Encoding::DELTA_BINARY_PACKED)
+            .set_column_compression(path(name), Compression::UNCOMPRESSED)
+            .set_column_statistics_enabled(path(name), EnabledStatistics::Page);
     }
     builder.build()
 }
@@ -62,19 +65,19 @@ pub(super) fn write_integers(group: &mut Group<'_>, values: &[i64]) -> Result<()
 
 pub(super) fn write_doubles(
     group: &mut Group<'_>,
-    descriptor: &ColumnDescPtr,
+    slot: &Slot,
     values: &[f64],
     doubles: &mut DoubleDictionary,
     plain: &mut u8,
     optional: bool,
 ) -> Result<(), ParquetError> {
     if *plain == 0 && doubles.encode(values) {
-        let chunk = encode(&Column {
-            descriptor: Arc::clone(descriptor),
+        let chunk = encode(Column {
+            slot,
             codes: &doubles.codes,
             dictionary: doubles.values.iter().flat_map(|value| value.to_le_bytes()).collect(),
             distinct: doubles.values.len(),
-            bounds: Bounds::Doubles(&doubles.values),
+            bounds: Bounds::Doubles(values),
         })?;
         return group.append_column(&chunk.bytes, chunk.close);
     }
@@ -96,7 +99,7 @@ pub(super) fn write_doubles(
 /// Codes of a large dictionary as codes of the texts that the row group has.
 pub(super) fn write_texts<'a>(
     group: &mut Group<'_>,
-    descriptor: &ColumnDescPtr,
+    slot: &Slot,
     codes: &[u32],
     texts: impl Fn(u32) -> &'a str,
     known: u32,
@@ -122,8 +125,8 @@ pub(super) fn write_texts<'a>(
         dictionary.extend_from_slice(&u32::try_from(text.len()).unwrap_or(0).to_le_bytes());
         dictionary.extend_from_slice(text.as_bytes());
     }
-    let chunk = encode(&Column {
-        descriptor: Arc::clone(descriptor),
+    let chunk = encode(Column {
+        slot,
         codes: &mapped,
         dictionary,
         distinct: used.len(),
@@ -134,12 +137,12 @@ pub(super) fn write_texts<'a>(
 
 pub(super) fn write_small(
     group: &mut Group<'_>,
-    descriptor: &ColumnDescPtr,
+    slot: &Slot,
     codes: &[u32],
     values: &[i32],
 ) -> Result<(), ParquetError> {
-    let chunk = encode(&Column {
-        descriptor: Arc::clone(descriptor),
+    let chunk = encode(Column {
+        slot,
         codes,
         dictionary: values.iter().flat_map(|value| value.to_le_bytes()).collect(),
         distinct: values.len(),

@@ -4,13 +4,14 @@ use parquet::errors::ParquetError;
 use parquet::file::metadata::KeyValue;
 
 use super::columns::{Field, field, write_doubles, write_integers, write_texts};
-use super::{FileWriter, Finished, failed};
+use super::{FileWriter, Finished, Layout, PartPool, failed};
 use crate::StoreError;
 use crate::compact::RollUpRows;
 use crate::registry::Registry;
 use crate::rows::Dictionary;
 use crate::segment::FORMAT;
 use crate::table::TEXTS;
+
 /// Writes roll-ups.
 pub(crate) struct RollUpFile {
     file: FileWriter,
@@ -20,11 +21,11 @@ pub(crate) struct RollUpFile {
 pub(crate) const ROLL_UP_VALUES: [&str; 6] = ["sum", "min", "max", "sum_sq", "first", "last"];
 
 impl RollUpFile {
-    pub(crate) fn new(hub: &str, grain: &str) -> Result<Self, StoreError> {
-        Self::start(hub, grain).map_err(|error| failed(&error))
+    pub(crate) fn new(hub: &str, grain: &str, parts: &PartPool) -> Result<Self, StoreError> {
+        Self::start(hub, grain, parts).map_err(|error| failed(&error))
     }
 
-    fn start(hub: &str, grain: &str) -> Result<Self, ParquetError> {
+    fn start(hub: &str, grain: &str, parts: &PartPool) -> Result<Self, ParquetError> {
         let mut fields = vec![
             field("device_id", Field::Text, false)?,
             field("signal", Field::Text, false)?,
@@ -34,7 +35,9 @@ impl RollUpFile {
         for name in ROLL_UP_VALUES {
             fields.push(field(name, Field::Double, false)?);
         }
-        let mut file = FileWriter::new(fields, &["ts", "count"])?;
+        // A day has 1,440 minutes: a series is in two pages at the most.
+        let layout = Layout { page: 2_048, integers: &["ts", "count"], noise: &["sum_sq"] };
+        let mut file = FileWriter::new(fields, &layout, parts)?;
         for (key, value) in [("format", FORMAT), ("kind", "roll-up"), ("grain", grain), ("hub", hub)] {
             let pair = KeyValue::new(format!("twinwright.{key}"), value.to_owned());
             file.writer.append_key_value_metadata(pair);

@@ -134,7 +134,13 @@ impl Store {
                 "storage {account}/{container} cannot be used, check its settings: {error}"
             ))
         })?;
-        Ok(Self { objects: Arc::new(objects), kind: Kind::Azure, root: None, azure: Some(Arc::new(config)) })
+        Ok(Self {
+            objects: Arc::new(objects),
+            kind: Kind::Azure,
+            root: None,
+            azure: Some(Arc::new(config)),
+            listings: Arc::default(),
+        })
     }
 }
 

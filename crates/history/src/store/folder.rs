@@ -1,11 +1,13 @@
 //! Objects as files. A file is written and synced beside its final name as `<name>#<number>` and then linked, so a crash
 //! leaves at most such a file behind; it is never listed, and swept when it is old.
 
-use std::io::ErrorKind;
+use std::fs::File;
+use std::io::{ErrorKind, Read};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
+use bytes::Bytes;
 use object_store::local::LocalFileSystem;
 
 use super::{Kind, Store};
@@ -49,7 +51,13 @@ impl Store {
         if let Err(error) = sweeper.spawn(move || sweep(&swept, STALE_AFTER)) {
             tracing::warn!(%error, "half-written files are not swept");
         }
-        Ok(Self { objects: Arc::new(objects), kind: Kind::Folder, root: Some(root), azure: None })
+        Ok(Self {
+            objects: Arc::new(objects),
+            kind: Kind::Folder,
+            root: Some(root),
+            azure: None,
+            listings: Arc::default(),
+        })
     }
 }
 
@@ -73,6 +81,24 @@ pub(super) fn restrict_file(path: &Path) {
     }
     #[cfg(not(unix))]
     let _ = path;
+}
+
+/// The bytes of a file, or `None` where there is none.
+pub(super) fn read(root: &Path, path: &str) -> Result<Option<Bytes>, StoreError> {
+    let failed = |source: std::io::Error| {
+        let error = object_store::Error::Generic { store: "folder", source: Box::new(source) };
+        StoreError::from_object_store(path, &error)
+    };
+    let mut file = match File::open(root.join(path)) {
+        Ok(file) => file,
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(failed(error)),
+    };
+    let size = file.metadata().map_err(failed)?.len();
+    super::check_size(path, size)?;
+    let mut bytes = Vec::with_capacity(usize::try_from(size).unwrap_or(0));
+    file.read_to_end(&mut bytes).map_err(failed)?;
+    Ok(Some(bytes.into()))
 }
 
 /// Removes half-written files older than `age`; says how many.
@@ -100,37 +126,7 @@ fn sweep(root: &Path, age: Duration) -> usize {
     removed
 }
 
-/// Paths of all objects below a folder of the root.
-pub(super) fn walk(root: &Path, prefix: String) -> Result<Vec<String>, StoreError> {
-    let mut found = Vec::new();
-    let mut folders = vec![prefix];
-    while let Some(folder) = folders.pop() {
-        let entries = match std::fs::read_dir(root.join(&folder)) {
-            Ok(entries) => entries,
-            // It is not there, or was just swept.
-            Err(error) if error.kind() == ErrorKind::NotFound => continue,
-            Err(error) => {
-                return Err(StoreError::Unavailable { path: folder, cause: error.to_string() });
-            }
-        };
-        for entry in entries {
-            let entry = entry.map_err(|error| StoreError::Unavailable {
-                path: folder.clone(),
-                cause: error.to_string(),
-            })?;
-            let name = entry.file_name();
-            let (Some(name), Ok(kind)) = (name.to_str(), entry.file_type()) else { continue };
-            if kind.is_dir() {
-                folders.push(format!("{folder}/{name}"));
-            } else if kind.is_file() && !is_half_written(name) {
-                found.push(format!("{folder}/{name}"));
-            }
-        }
-    }
-    Ok(found)
-}
-
-fn is_half_written(name: &str) -> bool {
+pub(super) fn is_half_written(name: &str) -> bool {
     name.split_once('#')
         .is_some_and(|(_, number)| !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit()))
 }
@@ -138,7 +134,6 @@ fn is_half_written(name: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use bytes::Bytes;
 
     #[tokio::test]
     async fn half_written_files_are_invisible_and_swept_when_old() {
@@ -150,8 +145,12 @@ mod tests {
         let listed = store.list("a", None, 10).await.unwrap();
         assert_eq!(listed.len(), 1);
         assert_eq!(store.paths("a").await.unwrap(), ["a/one.json"]);
+        assert_eq!(store.folders("").await.unwrap(), ["a"]);
         assert!(store.paths("nothing").await.unwrap().is_empty());
         assert_eq!(store.read("a/two.json").await.unwrap(), None);
+        assert_eq!(store.read_near("a/two.json").unwrap(), None);
+        assert_eq!(store.read_near("a/one.json").unwrap(), store.read("a/one.json").await.unwrap());
+        assert!(store.read_near("a").is_err() && store.read_near("../a/one.json").is_err());
         assert_eq!(sweep(folder.path(), Duration::from_secs(600)), 0, "it may be of a living writer");
         assert_eq!(sweep(folder.path(), Duration::ZERO), 1);
         assert!(!left_behind.exists());

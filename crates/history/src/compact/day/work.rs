@@ -16,16 +16,35 @@ use super::super::spill::Scratch;
 use super::{DayResult, Fetched, ROLL_UP_BYTES, is_over};
 use crate::StoreError;
 use crate::erase::Erasures;
-use crate::input::{Head, Layouts};
+use crate::input::{Head, Layouts, by_device};
 use crate::manifest::{Damaged, DayEntry, DayKey, FileEntry, RollUps};
 use crate::names::{day_folder_of, stamp};
-use crate::output::{DayFile, Finished, RollUpFile};
+use crate::output::{DayFile, Finished, PartPool, RollUpFile};
 use crate::parquet_file::{Footer, Parts, guard};
 use crate::parquet_store::{fetch, footer};
 use crate::registry::Registry;
 use crate::segment::Kind;
 use crate::store::{Created, Store};
-use crate::table::TEXTS;
+use crate::table::{TEXTS, Table};
+
+/// Memory that one day leaves to the next: made anew, it would be a hundred megabytes a day that the allocator can
+/// neither give back nor use again.
+#[derive(Debug, Default)]
+pub(in crate::compact) struct Room {
+    table: Table,
+    piece: Table,
+    ready: Ready,
+    parts: PartPool,
+}
+
+/// Where a day's inputs come from.
+pub(super) enum Source {
+    /// A folder: they are read when it is their turn.
+    Near,
+    /// A blob service: they are fetched ahead.
+    Far(mpsc::Receiver<Fetched>),
+}
+
 /// The day's work, off the async threads.
 pub(super) struct Work {
     pub(super) handle: Handle,
@@ -44,16 +63,17 @@ pub(super) struct Work {
     /// Files of a kind so far.
     pub(super) numbers: HashMap<&'static str, usize>,
     pub(super) result: DayResult,
+    pub(super) room: Room,
 }
 
 impl Work {
-    pub(super) fn run(&mut self, mut fetched: mpsc::Receiver<Fetched>) -> Result<(), StoreError> {
+    pub(super) fn run(&mut self, mut source: Source) -> Result<(), StoreError> {
         let parent = self.options.folder.clone().unwrap_or_else(std::env::temp_dir);
         let scratch = Scratch::new(&parent);
         let mut entry =
             DayEntry { key: self.key, values: 0, sealed: false, files: Vec::new(), roll_ups: None };
         let mut rolled = RollUps { minute: Vec::new(), hour: Vec::new() };
-        let mut sorter = Sorter::new(self.options.memory);
+        let mut sorter = self.sorter();
         let mut groups = 0;
         for file in std::mem::take(&mut self.old_files) {
             match self.read_old(&file, &mut sorter, &scratch)? {
@@ -61,13 +81,21 @@ impl Work {
                 Err(cause) => {
                     // Its rows are nowhere else: it stays as it is beside the new files.
                     tracing::error!(path = file.path, cause, "a day file cannot be read and stays as it is");
-                    sorter = Sorter::new(self.options.memory);
+                    sorter = self.sorter();
                     self.result.replaced.clear();
                     break;
                 }
             }
         }
-        while let Some((at, bytes)) = fetched.blocking_recv() {
+        let mut near = 0..self.inputs.len();
+        loop {
+            let fetched = match &mut source {
+                Source::Near => {
+                    near.next().map(|at| (at, self.store.read_near(&self.inputs[at].name.path())))
+                }
+                Source::Far(ahead) => ahead.blocking_recv(),
+            };
+            let Some((at, bytes)) = fetched else { break };
             let input = self.inputs[at].clone();
             let read = match bytes {
                 Ok(Some(bytes)) => self.read_input(&input, bytes, &mut sorter),
@@ -81,13 +109,13 @@ impl Work {
             }
             // Once one is damaged the rest is only looked at: the run decides again without all of them.
             if !self.result.damaged.is_empty() {
-                sorter = Sorter::new(self.options.memory);
+                sorter = self.sorter();
                 continue;
             }
             sorter.settle_into(scratch.path())?;
             if sorter.is_full_of_text() {
-                let full = std::mem::replace(&mut sorter, Sorter::new(self.options.memory));
-                self.write(full, &scratch, &mut entry, &mut rolled)?;
+                self.write(sorter, &scratch, &mut entry, &mut rolled)?;
+                sorter = self.sorter();
                 groups += 1;
             }
         }
@@ -122,6 +150,10 @@ impl Work {
         }
         self.result.entry = (groups > 0 || self.old.is_some()).then_some(entry);
         Ok(())
+    }
+
+    fn sorter(&mut self) -> Sorter {
+        Sorter::reusing(std::mem::take(&mut self.room.table), self.options.memory)
     }
 
     /// Appends the rows of a day file; the inner error is of the file itself.
@@ -191,7 +223,9 @@ impl Work {
         guard(|| {
             read_segment(&input.name, &parts, layouts, registry, |layout, batch, head| {
                 let start = sorter.table.rows();
-                layout.append(batch, None, Some(head.source), &mut sorter.table, &mut sorter.names)?;
+                let order = by_device(batch);
+                let source = Some(head.source);
+                layout.append(batch, order.as_deref(), source, &mut sorter.table, &mut sorter.names)?;
                 let table = &sorter.table;
                 let within = SequenceRange { first: head.first, last: head.last };
                 let numbers = &table.sequence[start..];
@@ -240,12 +274,13 @@ impl Work {
         });
         let signals = signals.map(|(at, column)| (at + TEXTS, Arc::from(column.column.as_str()))).collect();
         let mut builder = RollUpBuilder::new(signals);
-        let mut ready = Ready::default();
+        let (mut piece, mut ready) =
+            (std::mem::take(&mut self.room.piece), std::mem::take(&mut self.room.ready));
         let mut sorted = sorter.finish(scratch.path())?;
-        let mut file = DayFile::new(&self.hub, &self.registry, &present)?;
-        let mut minute = Rolled::new(&self.hub, "1m")?;
-        let mut hour = Rolled::new(&self.hub, "1h")?;
-        while let Some(piece) = sorted.next()? {
+        let mut file = DayFile::new(&self.hub, &self.registry, &present, &self.room.parts)?;
+        let mut minute = Rolled::new(&self.hub, "1m", &self.room.parts)?;
+        let mut hour = Rolled::new(&self.hub, "1h", &self.room.parts)?;
+        while sorted.next_into(&mut piece)? {
             self.result.written_rows += piece.rows() as u64;
             file.write(&piece, &sorted.names)?;
             if !self.key.stray {
@@ -255,7 +290,7 @@ impl Work {
                 }
             }
             if file.bytes() >= self.options.file_bytes {
-                let next = DayFile::new(&self.hub, &self.registry, &present)?;
+                let next = DayFile::new(&self.hub, &self.registry, &present, &self.room.parts)?;
                 let full = std::mem::replace(&mut file, next);
                 self.store_day(full, entry)?;
             }
@@ -269,6 +304,7 @@ impl Work {
         hour.take(&mut ready.hour, &sorted.names, &self.registry, true)?;
         rolled.minute.extend(self.store_file("roll-ups/v=1/grain=1m", minute.file.finish()?)?);
         rolled.hour.extend(self.store_file("roll-ups/v=1/grain=1h", hour.file.finish()?)?);
+        (self.room.table, self.room.piece, self.room.ready) = (sorted.into_memory(), piece, ready);
         Ok(())
     }
 
@@ -302,8 +338,10 @@ impl Work {
         *number += 1;
         self.result.files += 1;
         self.result.bytes += entry.bytes;
-        let create = self.store.create_parts(&entry.path, finished.parts);
-        match self.handle.block_on(create)? {
+        let create = self.store.create_parts(&entry.path, finished.parts.clone());
+        let created = self.handle.block_on(create)?;
+        self.room.parts.take_back(finished.parts);
+        match created {
             // A killed run wrote it from the same inputs, or the same process lost the answer.
             Created::New | Created::AlreadyThere => Ok(Some(entry)),
         }
@@ -331,11 +369,13 @@ struct Rolled {
     file: RollUpFile,
     hub: String,
     grain: &'static str,
+    parts: PartPool,
 }
 
 impl Rolled {
-    fn new(hub: &str, grain: &'static str) -> Result<Self, StoreError> {
-        Ok(Self { file: RollUpFile::new(hub, grain)?, hub: hub.to_owned(), grain })
+    fn new(hub: &str, grain: &'static str, parts: &PartPool) -> Result<Self, StoreError> {
+        let file = RollUpFile::new(hub, grain, parts)?;
+        Ok(Self { file, hub: hub.to_owned(), grain, parts: parts.clone() })
     }
 
     /// Writes whole row groups, or all at the end.
@@ -357,7 +397,7 @@ impl Rolled {
         if self.file.bytes() < ROLL_UP_BYTES {
             return Ok(None);
         }
-        let next = RollUpFile::new(&self.hub, self.grain)?;
+        let next = RollUpFile::new(&self.hub, self.grain, &self.parts)?;
         std::mem::replace(&mut self.file, next).finish().map(Some)
     }
 }
