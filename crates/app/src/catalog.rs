@@ -4,7 +4,7 @@
 //! was decided, the scorer that the configuration names serves; it comes with the app. What was used is kept in storage
 //! under its hash, so that a replay after an update still finds it.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -21,6 +21,7 @@ use twinwright_scoring::{Limits, LoadedScorer};
 use crate::config::Config;
 use crate::partition::ingest::run_blocking;
 use crate::partition::scorer::ModelScorer;
+use crate::scorers::assets::{self, Assets};
 use crate::scorers::canary::{self, Canary};
 use crate::scorers::decisions::Decisions;
 use crate::scorers::document::Document;
@@ -114,7 +115,7 @@ impl Selected {
             return;
         }
         let Some(mut scorer) = self.prepare() else { return };
-        scorers.retain(|key, _| canary::model_of(key) != model);
+        scorers.retain(|key, _| canary::home_of(key) != model);
         let Version { scorer: name, baseline, .. } = &self.version;
         info!(model, scorer = name, baseline, "scorer in use");
         if let Some(OnTrial { record, candidate }) = &self.trial {
@@ -166,6 +167,7 @@ pub struct Catalog {
     loader: Arc<Loader>,
     decisions: Decisions,
     trials: Trials,
+    assets: Assets,
     current: tokio::sync::Mutex<HashMap<String, Cached>>,
 }
 
@@ -175,7 +177,7 @@ impl std::fmt::Debug for Catalog {
     }
 }
 
-/// Where an equipment model's baselines are.
+/// Where the baselines of an equipment model are, or of an asset ([`assets::key`]).
 pub fn baselines(store: &Store, model: &str) -> NumberedDocuments {
     NumberedDocuments::new(store.clone(), format!("baselines/v=1/{model}"))
 }
@@ -188,6 +190,7 @@ impl Catalog {
             loader: Loader::new(Arc::clone(&config), store.clone()),
             trials: Trials::new(decisions.clone(), config.scoring.canary),
             decisions,
+            assets: Assets::default(),
             config,
             store,
             current: tokio::sync::Mutex::default(),
@@ -212,10 +215,19 @@ impl Catalog {
         }
     }
 
-    /// The scorer and baseline for a model now; `None` while it has no baseline.
+    fn fresh(&self) -> Micros {
+        i64::from(self.config.scoring.refresh_seconds) * SECOND
+    }
+
+    /// Names of the assets that have a baseline of their own.
+    pub async fn assets(&self, now: Micros) -> Arc<BTreeSet<String>> {
+        self.assets.named(&self.store, now, self.fresh()).await
+    }
+
+    /// The scorer and baseline for a model or an asset now; `None` while it has no baseline.
     pub async fn current(&self, model: &str, now: Micros) -> Option<Selected> {
         let mut current = self.current.lock().await;
-        let fresh = i64::from(self.config.scoring.refresh_seconds) * SECOND;
+        let fresh = self.fresh();
         let decided = self.trials.decided();
         let known = current.get(model);
         if let Some(cached) = known.filter(|c| now < c.checked.saturating_add(fresh) && c.decided == decided)
@@ -229,7 +241,9 @@ impl Catalog {
                 return known.and_then(|cached| cached.selected.clone());
             }
         };
-        let standing = match self.decisions.standing(model).await {
+        let standing = match self.decisions.standing(assets::model_of(model)).await {
+            // A trial compares versions on what many devices send: assets are left out of it.
+            Ok((_, standing)) if assets::is_asset(model) => Standing { candidate: None, ..standing },
             Ok((_, standing)) => standing,
             Err(error) => {
                 warn!(model, %error, "decisions on scorers cannot be read; the one in use stays");
@@ -310,7 +324,8 @@ impl Catalog {
             complete = false;
         }
         if selected.is_none() {
-            let name = self.config.equipment.policy(model).map(|policy| policy.scorer.clone());
+            let name =
+                self.config.equipment.policy(assets::model_of(model)).map(|policy| policy.scorer.clone());
             let name = name.filter(|name| name != AUTOMATIC).unwrap_or_else(|| preferred(&json));
             let scorer = run_blocking(|| self.loader.from_folder(&name));
             if let Some(scorer) = &scorer {
@@ -339,7 +354,7 @@ impl Catalog {
 
     /// The scorer and baseline that scored an older batch.
     pub async fn exact(&self, key: &str, version: &Version) -> Option<Selected> {
-        let model = canary::model_of(key);
+        let model = canary::home_of(key);
         let cached = self.current.lock().await.get(model).and_then(|cached| cached.selected.clone());
         if let Some(selected) = cached.filter(|selected| selected.version == *version) {
             return Some(selected);

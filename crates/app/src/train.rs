@@ -32,6 +32,8 @@ pub struct Readings {
     pub signals: Vec<String>,
     /// Device index a row.
     pub device: Vec<u32>,
+    /// Device ids by index; none where nobody asks for them.
+    pub devices: Vec<Arc<str>>,
     /// Event time a row.
     pub time: Vec<Micros>,
     /// Values, row-major, NaN where there is none or it is not to be trusted.
@@ -52,6 +54,34 @@ impl Readings {
         self.time.push(time);
         let values = self.signals.iter().map(|name| value(name).unwrap_or(f64::NAN));
         self.values.extend(values);
+    }
+
+    /// The rows of each device that has at least so many, those with most first: index and number of rows.
+    pub fn assets(&self, at_least: usize) -> Vec<(u32, usize)> {
+        let mut counts = vec![0; self.devices.len()];
+        for &device in &self.device {
+            if let Some(count) = counts.get_mut(device as usize) {
+                *count += 1;
+            }
+        }
+        let mut assets: Vec<(u32, usize)> =
+            (0_u32..).zip(counts).filter(|(_, count)| *count >= at_least).collect();
+        assets.sort_by_key(|(device, count)| (std::cmp::Reverse(*count), *device));
+        assets
+    }
+
+    /// The rows of one device alone.
+    #[must_use]
+    pub fn of_device(&self, device: u32) -> Self {
+        let mut ours = Self { signals: self.signals.clone(), ..Self::default() };
+        let rows =
+            self.device.iter().zip(&self.time).zip(self.values.chunks_exact(self.signals.len().max(1)));
+        for ((_, &time), values) in rows.filter(|((other, _), _)| **other == device) {
+            ours.device.push(0);
+            ours.time.push(time);
+            ours.values.extend_from_slice(values);
+        }
+        ours
     }
 
     fn matrix(&self, rows: std::ops::Range<usize>) -> Matrix<'_> {
@@ -276,6 +306,13 @@ impl DeviceNumbers {
     pub fn of(&mut self, device: &Arc<str>) -> u32 {
         let next = u32::try_from(self.0.len()).unwrap_or(u32::MAX);
         *self.0.entry(Arc::clone(device)).or_insert(next)
+    }
+
+    /// The devices by number.
+    pub fn names(self) -> Vec<Arc<str>> {
+        let mut named: Vec<(Arc<str>, u32)> = self.0.into_iter().collect();
+        named.sort_unstable_by_key(|(_, number)| *number);
+        named.into_iter().map(|(device, _)| device).collect()
     }
 }
 

@@ -171,6 +171,7 @@ fn validate(config: &Config) -> Result<(), ConfigError> {
         ("scoring.memory_mb", config.scoring.memory_mb as u64, 1, 4_096),
         ("ingest.max_batch", config.ingest.max_batch as u64, 1, 100_000),
         ("ingest.snapshot_every_segments", u64::from(config.ingest.snapshot_every_segments), 1, 1_000_000),
+        ("retrain.max_assets", config.retrain.max_assets as u64, 0, 128),
         ("retrain.window_hours", u64::from(config.retrain.window_hours), 1, 24 * 3_660),
     ] {
         if !(low..=high).contains(&value) {

@@ -146,6 +146,10 @@ pub struct Retrain {
     pub window_hours: u32,
     /// Fewer rows are not fitted.
     pub min_rows: usize,
+    /// A device with so many rows gets a baseline of its own beside its model's; 0 never.
+    pub asset_min_rows: usize,
+    /// Devices of a model with a baseline of their own at the most: each takes a scorer's memory.
+    pub max_assets: usize,
 }
 
 /// Section `telemetry`.

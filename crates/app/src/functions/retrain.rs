@@ -1,4 +1,4 @@
-//! `retrain`: baselines of every equipment model from stored history, read segment by segment within a budget of memory
+//! `retrain`: baselines of every equipment model, and of assets with history enough, from stored history, read segment by segment within a budget of memory
 //! ([`gather`]). Killed at any instant, it leaves the baseline in force as it was; the next run does the work.
 
 use std::ops::ControlFlow;
@@ -13,7 +13,8 @@ use twinwright_history::segments::SegmentLog;
 use self::gather::{Faulty, Gathering};
 use crate::app::App;
 use crate::kill;
-use crate::train::{Promotion, PromotionError, fit_and_promote};
+use crate::scorers::assets;
+use crate::train::{Promotion, PromotionError, Readings, fit_and_promote};
 use crate::train::{periods, records};
 
 /// Rows this long before an alert opened are left out too: the fault was there before it was seen.
@@ -23,7 +24,8 @@ const HOUR: Micros = 3_600 * SECOND;
 /// What became of one equipment model.
 pub type Retrained = Promotion;
 
-/// Fits and promotes, model by model; a model that cannot be fitted is told, and does not hold up the others.
+/// Fits and promotes, model by model, and within a model asset by asset where there are rows enough; what cannot be fitted
+/// is told, and does not hold up the others.
 ///
 /// # Errors
 /// History cannot be read.
@@ -41,28 +43,16 @@ pub async fn retrain_all(app: &App, now: Micros) -> Result<Vec<Retrained>, Store
     let mut verdicts = Vec::new();
     for (model, mut readings) in gathering.finish() {
         let default = EquipmentPolicy::default();
-        let policy = app.config.equipment.policy(&model).unwrap_or(&default);
-        if readings.rows() < app.config.retrain.min_rows {
-            let (rows, needed) = (readings.rows(), app.config.retrain.min_rows);
-            let reason = format!("{rows} rows of normal operation, retrain.min_rows is {needed}");
-            verdicts.push(Promotion { equipment: model, promoted: None, reason, rows });
-            continue;
-        }
-        let until = records::pause(&records::all(&app.store, &model).await?);
-        if let Some(until) = until.filter(|until| *until > now) {
-            let rows = readings.rows();
-            let reason = format!("refused lately; it is tried again after {}", iso(until));
-            verdicts.push(Promotion { equipment: model, promoted: None, reason, rows });
-            continue;
-        }
-        let settings = &policy.settings;
-        match fit_and_promote(&app.store, &model, &mut readings, settings, now).await {
-            Ok(promotion) => verdicts.push(promotion),
-            Err(PromotionError::Store(error)) => return Err(error),
-            Err(error) => {
-                let (rows, reason) = (readings.rows(), error.to_string());
-                verdicts.push(Promotion { equipment: model, promoted: None, reason, rows });
-            }
+        let settings = &app.config.equipment.policy(&model).unwrap_or(&default).settings;
+        let asset_min_rows = app.config.retrain.asset_min_rows;
+        let assets = if asset_min_rows > 0 { readings.assets(asset_min_rows) } else { Vec::new() };
+        verdicts.push(retrain(app, &model, &mut readings, settings, now).await?);
+        // A model of one device is that device's already.
+        let one_of_many = readings.devices.len() > 1;
+        for (device, _) in assets.into_iter().filter(|_| one_of_many).take(app.config.retrain.max_assets) {
+            let Some(key) = assets::key(&model, &readings.devices[device as usize]) else { continue };
+            kill::point("retrain-asset");
+            verdicts.push(retrain(app, &key, &mut readings.of_device(device), settings, now).await?);
         }
     }
     for verdict in &verdicts {
@@ -72,6 +62,31 @@ pub async fn retrain_all(app: &App, now: Micros) -> Result<Vec<Retrained>, Store
         }
     }
     Ok(verdicts)
+}
+
+/// Fits and promotes one model or asset.
+async fn retrain(
+    app: &App,
+    name: &str,
+    readings: &mut Readings,
+    settings: &[String],
+    now: Micros,
+) -> Result<Promotion, StoreError> {
+    let rows = readings.rows();
+    let refused = |reason: String| Promotion { equipment: name.to_owned(), promoted: None, reason, rows };
+    if rows < app.config.retrain.min_rows {
+        let needed = app.config.retrain.min_rows;
+        return Ok(refused(format!("{rows} rows of normal operation, retrain.min_rows is {needed}")));
+    }
+    let until = records::pause(&records::all(&app.store, name).await?);
+    if let Some(until) = until.filter(|until| *until > now) {
+        return Ok(refused(format!("refused lately; it is tried again after {}", iso(until))));
+    }
+    match fit_and_promote(&app.store, name, readings, settings, now).await {
+        Ok(promotion) => Ok(promotion),
+        Err(PromotionError::Store(error)) => Err(error),
+        Err(error) => Ok(refused(error.to_string())),
+    }
 }
 
 /// Times in which a device had an alert, was in maintenance, or was labelled by people: a failing machine must not teach

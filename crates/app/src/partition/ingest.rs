@@ -36,7 +36,7 @@ use crate::config::Config;
 use crate::kill;
 use crate::messages::Outputs;
 use crate::patcher::Patcher;
-use crate::scorers::canary;
+use crate::scorers::{assets, canary};
 use crate::scores::ScoreBuffer;
 
 /// Why a batch could not be made durable.
@@ -260,16 +260,21 @@ impl Ingest {
     /// Makes the scorers of the frame's models current, and names the versions that will score it.
     async fn versions(&self, slot: &mut Slot, frame: &Frame, now: Micros) -> BTreeMap<String, Version> {
         let mut versions = BTreeMap::new();
+        let assets = self.catalog.assets(now).await;
         for device in &frame.devices {
             let model = self.config.equipment.model_of(device);
-            if versions.contains_key(model) {
-                continue;
-            }
-            if let Some(selected) = self.catalog.current(model, now).await {
-                selected.install(model, &mut slot.scorers);
-                versions.extend(selected.versions(model));
-            } else {
-                slot.scorers.retain(|key, _| canary::model_of(key) != model);
+            let asset = if assets.is_empty() { None } else { assets::key(model, device) };
+            let asset = asset.filter(|key| assets.contains(key));
+            for home in [model].into_iter().chain(asset.as_deref()) {
+                if versions.contains_key(home) {
+                    continue;
+                }
+                if let Some(selected) = self.catalog.current(home, now).await {
+                    selected.install(home, &mut slot.scorers);
+                    versions.extend(selected.versions(home));
+                } else {
+                    slot.scorers.retain(|key, _| canary::home_of(key) != home);
+                }
             }
         }
         versions

@@ -11,6 +11,7 @@ use std::sync::Arc;
 use twinwright_history::segment::Version;
 use twinwright_scoring::swap::in_share;
 
+use super::assets;
 use crate::partition::scorer::ModelScorer;
 
 const MARK: &str = "#canary=";
@@ -31,9 +32,9 @@ pub fn key(model: &str, percent: u8) -> String {
     format!("{model}{MARK}{percent}")
 }
 
-/// The equipment model that an entry of a segment speaks of.
-pub fn model_of(key: &str) -> &str {
-    key.split_once(MARK).map_or(key, |(model, _)| model)
+/// Whose baselines an entry of a segment speaks of: an equipment model, or one of its assets.
+pub fn home_of(key: &str) -> &str {
+    key.split_once(MARK).map_or(key, |(home, _)| home)
 }
 
 /// After the scorers of a segment's versions were prepared: which of them are canaries of which.
@@ -50,16 +51,19 @@ pub fn connect(versions: &BTreeMap<String, Version>, scorers: &mut HashMap<Arc<s
     }
 }
 
-/// Splits the rows of a model: each part with the name of the scorer that serves it.
+/// Splits the rows of a model: each part with the name of the scorer that serves it. An asset with a baseline of its own
+/// is in no trial.
 pub fn split<'a, 'r>(
     model: &Arc<str>,
     rows: &'r [u32],
     scorers: &HashMap<Arc<str>, ModelScorer>,
     device_of: impl Fn(u32) -> &'a str,
 ) -> Vec<(Arc<str>, Cow<'r, [u32]>)> {
+    let (mut parts, rows) = assets::split(model, rows, scorers, &device_of);
     let canary = scorers.get(model).and_then(|scorer| scorer.canary.clone());
     let Some(canary) = canary.filter(|canary| scorers.contains_key(&canary.key)) else {
-        return vec![(Arc::clone(model), Cow::Borrowed(rows))];
+        parts.extend((!rows.is_empty()).then(|| (Arc::clone(model), rows)));
+        return parts;
     };
     // The same device comes again and again in a batch; its hash is taken once.
     let mut known: HashMap<&str, bool> = HashMap::new();
@@ -67,9 +71,7 @@ pub fn split<'a, 'r>(
         let device = device_of(**row);
         *known.entry(device).or_insert_with(|| in_share(device, &canary.seed, canary.percent))
     });
-    [(Arc::clone(model), others), (canary.key, served)]
-        .into_iter()
-        .filter(|(_, rows)| !rows.is_empty())
-        .map(|(key, rows)| (key, Cow::Owned(rows)))
-        .collect()
+    let halves = [(Arc::clone(model), others), (canary.key, served)].into_iter();
+    parts.extend(halves.filter(|(_, rows)| !rows.is_empty()).map(|(key, rows)| (key, Cow::Owned(rows))));
+    parts
 }

@@ -5,6 +5,7 @@
 //! standing, [`loader`] verifies and compiles, [`canary`] splits the rows of a batch, [`document`] tells what training wrote for them, [`trials`] carries verdicts back
 //! into decisions.
 
+pub mod assets;
 pub mod canary;
 pub mod decisions;
 pub mod document;

@@ -145,6 +145,7 @@ impl Rows {
         let mut readings = Readings {
             signals: self.columns.keys().map(|name| name.to_string()).collect(),
             device: self.device,
+            devices: self.numbers.names(),
             time: self.time,
             values: vec![f64::NAN; rows * width],
             left_out: self.left_out,

@@ -1,5 +1,7 @@
 //! `retrain` on stored history: what was committed teaches, faults do not, and a worse candidate changes nothing.
 
+use std::sync::Arc;
+
 use azure_functions_rs_custom_handler::EventHubBatch;
 use azure_functions_rs_custom_handler::testing::{BatchOptions, EventSpec, event_hub_body};
 use twinwright_core::time::SECOND;
@@ -7,6 +9,7 @@ use twinwright_history::store::Store;
 
 use super::*;
 use crate::catalog::baselines;
+use crate::config::Config;
 use crate::testing::{config, runtime};
 
 pub(super) const START: Micros = 1_760_000_000_000_000;
@@ -14,15 +17,21 @@ const ARM: &str = "robotic-arm-001";
 
 /// Rows of an arm; `vibration` is the mean.
 pub(super) async fn store_rows(app: &App, first: i64, count: i64, vibration: f64) {
+    store_rows_of(app, &[(ARM, vibration)], first, count).await;
+}
+
+/// Rows of arms, one after another.
+async fn store_rows_of(app: &App, arms: &[(&str, f64)], first: i64, count: i64) {
     for from in (first..first + count).step_by(500) {
         let event = |sequence: i64| {
+            let (arm, vibration) = arms[sequence as usize % arms.len()];
             let wobble = (sequence * 7919 % 13) as f64 * 0.05;
             let body = format!(
                 r#"{{"temperature":{},"vibration":{}}}"#,
                 45.0 + (sequence * 104_729 % 17) as f64 * 0.1,
                 vibration + wobble
             );
-            EventSpec::telemetry(ARM, sequence, START + sequence * SECOND, body.as_bytes())
+            EventSpec::telemetry(arm, sequence, START + sequence * SECOND, body.as_bytes())
         };
         let events: Vec<EventSpec> = (from..(from + 500).min(first + count)).map(event).collect();
         let options = BatchOptions::default();
@@ -100,5 +109,47 @@ fn a_machine_that_failed_does_not_teach_that_failing_is_normal() {
         assert_eq!(verdict.rows, 2_410, "rows of the fault and just before it are left out: {verdict}");
         let latest = baselines(&app.store, "robotic-arm").latest().await.unwrap().unwrap();
         assert!(latest.0 == 1 && latest.1 == before || verdict.promoted == Some(latest.0), "{verdict}");
+    });
+}
+
+/// The baseline that scored an arm last, and its score.
+async fn scored(app: &App, arm: &str) -> (String, f64) {
+    let look = app.ingest.look(0, START, |state| state.device(arm).and_then(|arm| arm.score.clone()));
+    let score = look.await.unwrap().unwrap();
+    (score.baseline.to_string(), score.score)
+}
+
+#[test]
+fn an_arm_with_history_enough_is_compared_with_itself() {
+    const OTHER: &str = "robotic-arm-@2";
+    const OWN: &str = "robotic-arm@robotic-arm-~402";
+    runtime().block_on(async {
+        let mut config = Config::clone(&config());
+        (config.retrain.asset_min_rows, config.retrain.max_assets) = (1_500, 1);
+        let app = App::with_parts(config.into(), Store::memory(), None, None, None, None);
+        // One arm in three runs rougher than the others, and is healthy.
+        store_rows_of(&app, &[(ARM, 2.5), (OTHER, 4.0), (OTHER, 4.0)], 0, 3_000).await;
+        let verdicts = retrain_all(&app, START + 3_000 * SECOND).await.unwrap();
+        let promoted: Vec<(&str, Option<u64>, usize)> =
+            verdicts.iter().map(|v| (v.equipment.as_str(), v.promoted, v.rows)).collect();
+        assert_eq!(promoted, [("robotic-arm", Some(1), 3_000), (OWN, Some(1), 2_000)], "{verdicts:?}");
+        // The first batches after the refresh are scored by each arm's own.
+        let app = App::with_parts(Arc::clone(&app.config), app.store.clone(), None, None, None, None);
+        store_rows_of(&app, &[(ARM, 2.5), (OTHER, 4.0), (OTHER, 4.0)], 3_000, 300).await;
+        let (fleets, own) = (scored(&app, ARM).await, scored(&app, OTHER).await);
+        assert_eq!((fleets.0.as_str(), own.0), ("robotic-arm/1", format!("{OWN}/1")));
+        assert!(own.1 < 1.0, "{}", own.1);
+        // As rough as the other arm always was is a fault of this one's, and the other way round.
+        store_rows_of(&app, &[(OTHER, 2.5)], 3_300, 60).await;
+        let faulty = scored(&app, OTHER).await;
+        assert!(faulty.1 > 1.0, "{}", faulty.1);
+        // A replay takes the same baselines.
+        let again = App::with_parts(Arc::clone(&app.config), app.store.clone(), None, None, None, None);
+        assert_eq!(
+            (scored(&again, ARM).await, scored(&again, OTHER).await),
+            (scored(&app, ARM).await, faulty)
+        );
+        let listed = crate::train::records::all(&app.store, OWN).await.unwrap();
+        assert_eq!(listed.len(), 1);
     });
 }
