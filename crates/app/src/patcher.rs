@@ -1,14 +1,14 @@
 //! Sends twin updates in the background: coalesced, conditional, within ADT's limits. A slow or failing service
 //! never holds up a batch.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::{Notify, Semaphore};
 use tracing::{Instrument, debug, info_span, warn};
 use twinwright_core::outgoing::{Outgoing, Refusal, Sent};
-use twinwright_core::patch::TwinUpdate;
+use twinwright_core::patch::{LifePatch, TwinUpdate};
 use twinwright_core::time::{Micros, SECOND};
 
 use crate::clock::now;
@@ -36,6 +36,8 @@ struct Shared {
     outgoing: Outgoing,
     confirmed: HashMap<u32, Vec<(Arc<str>, i64)>>,
     known: HashMap<Arc<str>, TwinVersion>,
+    /// Twins whose model has no remaining life.
+    lifeless: HashSet<Arc<str>>,
     failures: u32,
     counts: PatchCounts,
 }
@@ -150,13 +152,34 @@ impl Patcher {
             if version.observed_at.is_some_and(|shown| shown > update.observed_at) {
                 return Sent::Done;
             }
-            match port.patch(&update.twin, update.json_patch(), &version.etag).await {
+            let mut life = match &update.health.remaining_life {
+                None if version.shows_life => LifePatch::Remove,
+                Some(_) if !self.lock().lifeless.contains(&update.twin) => LifePatch::Write,
+                _ => LifePatch::Leave,
+            };
+            let mut answer = port.patch(&update.twin, update.json_patch(life), &version.etag).await;
+            if life == LifePatch::Write && matches!(answer, TwinAnswer::Refused(_)) {
+                // The rest of the twin need not go without what its model has no place for.
+                let without =
+                    port.patch(&update.twin, update.json_patch(LifePatch::Leave), &version.etag).await;
+                if let TwinAnswer::Done(_) = without {
+                    self.lifeless(&update.twin);
+                    (answer, life) = (without, LifePatch::Leave);
+                }
+            }
+            match answer {
                 TwinAnswer::Done(etag) => {
                     let mut shared = self.lock();
                     if shared.known.len() >= MAX_KNOWN {
                         shared.known.clear();
                     }
-                    let version = TwinVersion { etag, observed_at: Some(update.observed_at) };
+                    let shows_life = match life {
+                        LifePatch::Write => true,
+                        LifePatch::Remove => false,
+                        LifePatch::Leave => version.shows_life,
+                    };
+                    let observed_at = Some(update.observed_at);
+                    let version = TwinVersion { etag, observed_at, shows_life };
                     shared.known.insert(Arc::clone(&update.twin), version);
                     return Sent::Done;
                 }
@@ -167,6 +190,20 @@ impl Patcher {
             }
         }
         Sent::Later(SECOND / 5)
+    }
+
+    fn lifeless(&self, twin: &Arc<str>) {
+        let mut shared = self.lock();
+        if shared.lifeless.len() >= MAX_KNOWN {
+            shared.lifeless.clear();
+        }
+        if shared.lifeless.insert(Arc::clone(twin)) {
+            warn!(
+                twin = &**twin,
+                "its model has no remainingLife, which is left out; give the twin dtmi:twinwright:Equipment;2 and \
+                 restart"
+            );
+        }
     }
 
     fn failed<T>(&self, twin: &Arc<str>, answer: &TwinAnswer<T>) -> Sent {
@@ -209,5 +246,50 @@ impl Patcher {
         if let Some(out) = shared.outgoing.sent(&update.twin, sent, now()) {
             shared.confirmed.entry(update.partition).or_default().push((Arc::clone(&update.twin), out));
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use twinwright_core::patch::{Health, RemainingLife};
+
+    use super::*;
+    use crate::testing::{FakeTwins, runtime};
+
+    fn update(sequence: i64, life: bool) -> TwinUpdate {
+        let remaining = RemainingLife { value: 41.5, low: 30.0, high: 52.0, unit: Arc::from("cycles") };
+        let health = Health { remaining_life: life.then_some(remaining), ..Health::default() };
+        TwinUpdate { twin: "pump-1".into(), sequence, observed_at: sequence, health, ..TwinUpdate::default() }
+    }
+
+    /// The patches that twins took of these updates, one after another.
+    fn patches(twins: FakeTwins, updates: Vec<TwinUpdate>) -> Vec<String> {
+        runtime().block_on(async {
+            let twins = Arc::new(twins);
+            let patcher = Patcher::start(Arc::clone(&twins) as Arc<dyn TwinPort>, 1);
+            for update in updates {
+                patcher.offer([update], now());
+                assert!(patcher.drain(Duration::from_secs(10)).await, "{:?}", patcher.refusals());
+            }
+            std::mem::take(&mut *twins.patches.lock().unwrap())
+        })
+    }
+
+    #[test]
+    fn a_twin_whose_model_has_no_remaining_life_gets_the_rest() {
+        let twins = FakeTwins { knows_no_life: true, ..FakeTwins::default() };
+        let taken = patches(twins, vec![update(1, true), update(2, true)]);
+        assert_eq!(taken.len(), 2);
+        assert!(taken.iter().all(|patch| !patch.contains("remainingLife")), "{taken:?}");
+    }
+
+    #[test]
+    fn a_remaining_life_that_nobody_vouches_for_is_taken_away_once() {
+        let twins = FakeTwins { shows_life: true, ..FakeTwins::default() };
+        let taken =
+            patches(twins, vec![update(1, false), update(2, false), update(3, true), update(4, false)]);
+        let told = |patch: &String| (patch.contains(r#""remove""#), patch.contains(r#""value":41.5"#));
+        let told: Vec<(bool, bool)> = taken.iter().map(told).collect();
+        assert_eq!(told, [(true, false), (false, false), (false, true), (true, false)]);
     }
 }

@@ -11,6 +11,8 @@ pub struct TwinVersion {
     pub etag: String,
     /// Its `observedAt`, if it has one.
     pub observed_at: Option<Micros>,
+    /// Whether it shows a `remainingLife`.
+    pub shows_life: bool,
 }
 
 /// How the service answered.

@@ -28,6 +28,10 @@ pub(crate) struct FakeTwins {
     pub(crate) hangs: bool,
     /// `observedAt` of every twin.
     pub(crate) shown: Option<i64>,
+    /// Every twin shows a remaining life.
+    pub(crate) shows_life: bool,
+    /// Patches with a remaining life are refused: the twins' model has none.
+    pub(crate) knows_no_life: bool,
     /// Patches taken.
     pub(crate) patches: Mutex<Vec<String>>,
 }
@@ -38,10 +42,17 @@ impl TwinPort for FakeTwins {
         if self.hangs {
             std::future::pending::<()>().await;
         }
-        TwinAnswer::Done(TwinVersion { etag: "1".into(), observed_at: self.shown })
+        TwinAnswer::Done(TwinVersion {
+            etag: "1".into(),
+            observed_at: self.shown,
+            shows_life: self.shows_life,
+        })
     }
 
     async fn patch(&self, _: &str, patch: String, _: &str) -> TwinAnswer<String> {
+        if self.knows_no_life && patch.contains("remainingLife") {
+            return TwinAnswer::Refused("ValidationFailed: remainingLife is not in the model".to_owned());
+        }
         self.patches.lock().unwrap().push(patch);
         TwinAnswer::Done("2".into())
     }

@@ -5,12 +5,13 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use serde::Serialize;
+use twinwright_core::policy::AUTOMATIC;
 use twinwright_core::time::{Micros, iso};
 use twinwright_history::StoreError;
 use twinwright_history::store::{Created, Store};
 use twinwright_kernels::Baseline;
 use twinwright_training::{
-    Candidate, Evaluation, Matrix, Options, TrainError, choose, drift, evaluate, fit, gates,
+    Candidate, Evaluation, Matrix, Options, SCORERS, TrainError, choose, drift, evaluate, fit, gates,
 };
 
 use self::records::TrainingRun;
@@ -108,6 +109,23 @@ impl Readings {
     }
 }
 
+/// What people declared of an equipment model, as far as training goes by it.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Declared<'a> {
+    /// Signals that choose the operating regime.
+    pub settings: &'a [String],
+    /// The scorer to use: its part of the baseline is fitted too, and it comes first. None, [`AUTOMATIC`] and scorers
+    /// that are not the project's leave the choice to the rules.
+    pub scorer: Option<&'a str>,
+}
+
+impl Declared<'_> {
+    /// The scorer, where it is one that training fits.
+    fn fitted_scorer(&self) -> Option<&str> {
+        self.scorer.filter(|name| *name != AUTOMATIC && SCORERS.contains(name))
+    }
+}
+
 /// Why there is no new baseline.
 #[derive(Debug, thiserror::Error)]
 pub enum PromotionError {
@@ -151,13 +169,14 @@ impl std::fmt::Display for Promotion {
 pub fn fit_only(
     equipment: &str,
     readings: &mut Readings,
-    settings: &[String],
+    declared: Declared<'_>,
     number: u64,
     now: Micros,
 ) -> Result<Candidate, TrainError> {
     readings.sort();
-    let options = Options { number, created: iso(now), ..Options::default() };
-    fit(equipment, &readings.signals, settings, &readings.matrix(0..readings.rows()), &options)
+    let extra_scorers = declared.fitted_scorer().map(str::to_owned).into_iter().collect();
+    let options = Options { number, created: iso(now), extra_scorers, ..Options::default() };
+    fit(equipment, &readings.signals, declared.settings, &readings.matrix(0..readings.rows()), &options)
 }
 
 /// Fits a candidate, compares it with the baseline in force on rows that neither has seen, and promotes it if it is
@@ -169,7 +188,7 @@ pub async fn fit_and_promote(
     store: &Store,
     equipment: &str,
     readings: &mut Readings,
-    settings: &[String],
+    declared: Declared<'_>,
     now: Micros,
 ) -> Result<Promotion, PromotionError> {
     let mut run = TrainingRun {
@@ -180,7 +199,7 @@ pub async fn fit_and_promote(
         code: env!("CARGO_PKG_VERSION").to_owned(),
         ..TrainingRun::default()
     };
-    let done = attempt(store, &mut run, readings, settings, now).await;
+    let done = attempt(store, &mut run, readings, declared, now).await;
     match &done {
         Ok(promotion) => {
             run.promoted = promotion.promoted;
@@ -226,7 +245,7 @@ async fn attempt(
     store: &Store,
     run: &mut TrainingRun,
     readings: &mut Readings,
-    settings: &[String],
+    declared: Declared<'_>,
     now: Micros,
 ) -> Result<Promotion, PromotionError> {
     let equipment = run.equipment.as_str();
@@ -254,7 +273,13 @@ async fn attempt(
     let options = Options { number, created: iso(now), ..Options::default() };
     let fitting = readings.matrix(0..rows - held);
     gates(&readings.signals, &readings.matrix(0..rows))?;
-    let choice = choose(&readings.signals, settings, &fitting, &options)?;
+    let settings = declared.settings;
+    let mut choice = choose(&readings.signals, settings, &fitting, &options)?;
+    if let Some(scorer) = declared.fitted_scorer().filter(|scorer| *scorer != choice.scorer) {
+        choice.reasons.push(format!("{scorer} is declared for this equipment and overrules it"));
+        choice.options.extra_scorers.push(scorer.to_owned());
+        scorer.clone_into(&mut choice.scorer);
+    }
     (run.scorer, run.reasons) = (choice.scorer.clone(), choice.reasons.clone());
     let newest = rows - rows / 5;
     let moved = drift(readings.signals.len(), &readings.matrix(0..newest), &readings.matrix(newest..rows))?;

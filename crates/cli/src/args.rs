@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
+use twinwright_training::SCORERS;
 
 mod evaluate;
 mod history;
@@ -313,6 +314,9 @@ pub struct TrainOptions {
     /// Signals that choose the operating regime, comma-separated.
     #[arg(long, value_delimiter = ',')]
     pub settings: Vec<String>,
+    /// Scorer to use, instead of the one that the rules choose.
+    #[arg(long, value_parser = clap::builder::PossibleValuesParser::new(SCORERS))]
+    pub scorer: Option<String>,
     /// Use only the first rows.
     #[arg(long)]
     pub rows: Option<usize>,

@@ -96,10 +96,20 @@ pub struct TwinUpdate {
     pub health: Health,
 }
 
+/// What becomes of the twin's `remainingLife`, which models before `dtmi:twinwright:Equipment;2` do not have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LifePatch {
+    /// It is written where it is known.
+    Write,
+    /// It is taken away: the twin has one that nobody vouches for any more.
+    Remove,
+    /// Nothing is said of it.
+    Leave,
+}
+
 impl TwinUpdate {
-    /// The JSON Patch document for `dtmi:twinwright:Equipment;1` and models that extend it. Remaining life is written only
-    /// where it is known, and needs `dtmi:twinwright:Equipment;2`.
-    pub fn json_patch(&self) -> String {
+    /// The JSON Patch document for `dtmi:twinwright:Equipment;1` and models that extend it.
+    pub fn json_patch(&self, life: LifePatch) -> String {
         let mut out = String::with_capacity(512);
         out.push('[');
         map(&mut out, "/latest", self.latest.iter().map(|(name, value)| (&**name, Value::Number(*value))));
@@ -118,7 +128,10 @@ impl TwinUpdate {
         text(&mut out, "/health/scorer", &health.scorer);
         text(&mut out, "/health/baseline", &health.baseline);
         text(&mut out, "/health/alert", health.alert.as_deref().unwrap_or(""));
-        if let Some(life) = &health.remaining_life {
+        if life == LifePatch::Remove {
+            out.push_str(r#",{"op":"remove","path":"/health/remainingLife"}"#);
+        }
+        if let Some(life) = health.remaining_life.as_ref().filter(|_| life == LifePatch::Write) {
             open(&mut out, "/health/remainingLife");
             for (at, (name, value)) in
                 [("value", life.value), ("low", life.low), ("high", life.high)].into_iter().enumerate()
@@ -216,15 +229,19 @@ mod tests {
     #[test]
     fn remaining_life_is_one_value_and_absent_where_nobody_knows() {
         let mut update = TwinUpdate::default();
-        assert!(!update.json_patch().contains("remainingLife"));
+        assert!(!update.json_patch(LifePatch::Write).contains("remainingLife"));
         let life = RemainingLife { value: 41.5, low: 30.0, high: f64::NAN, unit: Arc::from("cycles") };
         update.health.remaining_life = Some(life);
-        let patch: serde_json::Value = serde_json::from_str(&update.json_patch()).unwrap();
+        let patch: serde_json::Value = serde_json::from_str(&update.json_patch(LifePatch::Write)).unwrap();
         let last = patch.as_array().and_then(|operations| operations.last()).unwrap();
         assert_eq!(last["path"], "/health/remainingLife");
         let number = |name: &str| last["value"][name].as_f64();
         assert_eq!([number("value"), number("low"), number("high")], [Some(41.5), Some(30.0), Some(0.0)]);
         assert_eq!(last["value"]["unit"], "cycles");
+        assert!(!update.json_patch(LifePatch::Leave).contains("remainingLife"));
+        let removed: serde_json::Value = serde_json::from_str(&update.json_patch(LifePatch::Remove)).unwrap();
+        let last = removed.as_array().and_then(|operations| operations.last()).unwrap();
+        assert_eq!(*last, serde_json::json!({ "op": "remove", "path": "/health/remainingLife" }));
     }
 
     proptest! {
@@ -238,7 +255,7 @@ mod tests {
                 states: names.iter().map(|name| (Arc::from(name.as_str()), Arc::from(name.as_str()))).collect(),
                 ..TwinUpdate::default()
             };
-            let patch = update.json_patch();
+            let patch = update.json_patch(LifePatch::Write);
             let parsed: serde_json::Value = serde_json::from_str(&patch)?;
             prop_assert!(parsed.as_array().is_some_and(|ops| ops.iter().all(|op| op["op"] == "add")));
             for key in parsed[0]["value"].as_object().into_iter().flat_map(|map| map.keys()) {

@@ -13,6 +13,8 @@ pub const FORMAT: u32 = 1;
 pub const MAX_SIGNALS: usize = 256;
 /// Regimes that one baseline may have: a regime's index is one byte of the scorers' state.
 pub const MAX_REGIMES: usize = 64;
+/// Components that a mixture may have.
+pub const MAX_COMPONENTS: usize = 16;
 /// Rows of the window at most: the window is part of every device's state.
 pub const MAX_WINDOW: usize = 1_000;
 
@@ -55,6 +57,9 @@ pub struct Baseline {
     /// What `pca-t2q` smooths; absent where it was not fitted.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub principal: Option<PrincipalChart>,
+    /// Ways of running of `gaussian-mixture`; absent where it was not fitted.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub mixture: Option<Mixture>,
     /// Raw score at which each scorer's calibrated score is 1.0.
     pub limits: BTreeMap<String, f64>,
     /// Free figures of training and evaluation.
@@ -83,6 +88,30 @@ pub struct PrincipalChart {
     pub alpha: f64,
     /// Leading directions that count as T²; the others are Q.
     pub retained: usize,
+}
+
+/// Ways of running normally, of all regimes together.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Mixture {
+    /// Weight of the newest row in the smoothed score, above 0, at most 1.
+    pub alpha: f64,
+    /// Mean of each signal, in its own unit (S).
+    pub mean: Vec<f64>,
+    /// Standard deviation of each signal, in its own unit (S), positive.
+    pub deviation: Vec<f64>,
+    /// At least one, at most [`MAX_COMPONENTS`].
+    pub components: Vec<Component>,
+}
+
+/// A way of running, in deviations from the mixture's mean.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Component {
+    /// Share of the training rows, above 0, at most 1.
+    pub weight: f64,
+    /// Mean of each signal (S).
+    pub mean: Vec<f64>,
+    /// Inverse covariance (S × S, row-major).
+    pub precision: Vec<f64>,
 }
 
 /// The rows a baseline was made of.
@@ -247,6 +276,9 @@ impl Baseline {
                 ));
             }
         }
+        if let Some(mixture) = &self.mixture {
+            mixture.validate(width)?;
+        }
         for (scorer, limit) in &self.limits {
             if !(limit.is_finite() && *limit > 0.0) {
                 return Err(wrong(&format!("limits.{scorer}"), "must be above 0".to_owned()));
@@ -278,22 +310,50 @@ impl RangeChart {
     }
 }
 
+/// Checks a list of numbers.
+fn numbers(path: &str, values: &[f64], length: usize, positive: bool) -> Result<(), BaselineError> {
+    if values.len() != length {
+        return Err(wrong(path, format!("has {} numbers, must have {length}", values.len())));
+    }
+    match values.iter().position(|value| !value.is_finite() || (positive && *value <= 0.0)) {
+        Some(at) => Err(wrong(
+            &format!("{path}[{at}]"),
+            if positive { "must be above 0" } else { "must be finite" }.to_owned(),
+        )),
+        None => Ok(()),
+    }
+}
+
+impl Mixture {
+    fn validate(&self, width: usize) -> Result<(), BaselineError> {
+        if !(self.alpha > 0.0 && self.alpha <= 1.0) {
+            return Err(wrong("mixture.alpha", "must be above 0 and at most 1".to_owned()));
+        }
+        numbers("mixture.mean", &self.mean, width, false)?;
+        numbers("mixture.deviation", &self.deviation, width, true)?;
+        let count = self.components.len();
+        if count == 0 || count > MAX_COMPONENTS {
+            return Err(wrong("mixture.components", format!("are {count}, must be 1 to {MAX_COMPONENTS}")));
+        }
+        self.components.iter().enumerate().try_for_each(|(at, component)| {
+            let name = format!("mixture.components[{at}]");
+            if !(component.weight > 0.0 && component.weight <= 1.0) {
+                return Err(wrong(&format!("{name}.weight"), "must be above 0 and at most 1".to_owned()));
+            }
+            numbers(&format!("{name}.mean"), &component.mean, width, false)?;
+            numbers(&format!("{name}.precision"), &component.precision, width * width, false)?;
+            if linear::cholesky(&component.precision, width).is_none() {
+                return Err(wrong(&format!("{name}.precision"), "is not positive definite".to_owned()));
+            }
+            Ok(())
+        })
+    }
+}
+
 impl Regime {
     fn validate(&self, name: &str, width: usize, settings: usize) -> Result<(), BaselineError> {
         let numbers = |field: &str, values: &[f64], length: usize, positive: bool| {
-            if values.len() != length {
-                return Err(wrong(
-                    &format!("{name}.{field}"),
-                    format!("has {} numbers, must have {length}", values.len()),
-                ));
-            }
-            match values.iter().position(|value| !value.is_finite() || (positive && *value <= 0.0)) {
-                Some(at) => Err(wrong(
-                    &format!("{name}.{field}[{at}]"),
-                    if positive { "must be above 0" } else { "must be finite" }.to_owned(),
-                )),
-                None => Ok(()),
-            }
+            numbers(&format!("{name}.{field}"), values, length, positive)
         };
         numbers("centre", &self.centre, settings, false)?;
         numbers("scale", &self.scale, settings, true)?;

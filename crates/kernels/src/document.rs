@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 
 use crate::baseline::{
-    Baseline, BaselineError, FORMAT, PrincipalChart, RangeChart, Regime, TrainingWindow, wrong,
+    Baseline, BaselineError, Component, FORMAT, Mixture, PrincipalChart, RangeChart, Regime, TrainingWindow,
+    wrong,
 };
 use crate::json::{Value, parse};
 
@@ -46,6 +47,7 @@ pub(crate) fn read(json: &[u8]) -> Read<Baseline> {
         slow_alpha: root.or("slow_alpha", Object::numbers)?.unwrap_or_default(),
         range: root.find("range").map(range).transpose()?,
         principal: root.find("principal").map(principal).transpose()?,
+        mixture: root.find("mixture").map(mixture).transpose()?,
         limits: root.figures("limits")?,
         metrics: root.or("metrics", Object::figures)?.unwrap_or_default(),
         note: root.or("note", Object::text)?.unwrap_or_default(),
@@ -69,6 +71,25 @@ fn range(value: &Value) -> Read<RangeChart> {
 fn principal(value: &Value) -> Read<PrincipalChart> {
     let principal = Object::of(value, "principal.")?;
     Ok(PrincipalChart { alpha: principal.number("alpha")?, retained: rows(&principal, "retained")? })
+}
+
+fn mixture(value: &Value) -> Read<Mixture> {
+    let mixture = Object::of(value, "mixture.")?;
+    let components = mixture.list("components")?.iter().enumerate().map(|(at, value)| {
+        let path = format!("mixture.components[{at}].");
+        let component = Object::of(value, &path)?;
+        Ok(Component {
+            weight: component.number("weight")?,
+            mean: component.numbers("mean")?,
+            precision: component.numbers("precision")?,
+        })
+    });
+    Ok(Mixture {
+        alpha: mixture.number("alpha")?,
+        mean: mixture.numbers("mean")?,
+        deviation: mixture.numbers("deviation")?,
+        components: components.collect::<Read<_>>()?,
+    })
 }
 
 fn regime(value: &Value, at: usize) -> Read<Regime> {

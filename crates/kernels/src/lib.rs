@@ -2,7 +2,7 @@
 //!
 //! The WebAssembly guests, the trainer and the built-in stand-in all run this same code, so a limit that was
 //! calibrated by one holds for the others. [`baseline`] is the trained document and its validation; [`batch`] the
-//! shapes that go in and come out; [`ewma`], [`mahalanobis`], [`pca_t2q`] and [`range_extension`] the kernels; [`wire`] the packed buffers of
+//! shapes that go in and come out; [`ewma`], [`mahalanobis`], [`mixture`], [`pca_t2q`] and [`range_extension`] the kernels; [`wire`] the packed buffers of
 //! the scorer contract. [`life`] estimates remaining life with the predictors of [`forest`]. [`linear`] holds the few matrix operations that the kernels and the trainer share.
 //!
 //! What a kernel must not know: how a baseline is fitted, where rows come from, what an alert is.
@@ -20,6 +20,7 @@ mod json;
 pub mod life;
 pub mod linear;
 pub mod mahalanobis;
+pub mod mixture;
 pub mod pca_t2q;
 pub mod range_extension;
 mod regime;
@@ -31,6 +32,7 @@ pub use batch::{Answer, Batch, BatchError, Kernel, status};
 pub use ewma::EwmaChart;
 pub use life::RemainingLife;
 pub use mahalanobis::SmoothedMahalanobis;
+pub use mixture::GaussianMixture;
 pub use pca_t2q::PcaT2Q;
 pub use range_extension::RangeExtension;
 pub use scorer::ScorerKernel;

@@ -12,11 +12,13 @@ use twinwright_kernels::baseline::TrainingWindow;
 use twinwright_kernels::forest::{Linear, Predictor};
 use twinwright_kernels::life::{Bands, FORMAT, KIND, LEVELS, LifeModel, LifeRegime, Unit};
 use twinwright_kernels::{
-    Answer, Baseline, EwmaChart, PcaT2Q, RangeExtension, RemainingLife, SmoothedMahalanobis, status,
+    Answer, Baseline, EwmaChart, GaussianMixture, PcaT2Q, RangeExtension, RemainingLife, SmoothedMahalanobis,
+    status,
 };
 
-const KERNELS: [Score; 6] = [
+const KERNELS: [Score; 7] = [
     fresh::<SmoothedMahalanobis>,
+    fresh::<GaussianMixture>,
     fresh::<EwmaChart>,
     |baseline, batch| {
         let wandering = Baseline { slow_alpha: vec![0.0, 0.05, 0.2], ..baseline.clone() };

@@ -43,6 +43,7 @@ fn baseline() -> Vec<u8> {
         slow_alpha: vec![],
         range: None,
         principal: None,
+        mixture: None,
         limits: ["smoothed-mahalanobis", "ewma-chart"].map(|name| (name.to_owned(), 4.0)).into(),
         metrics: Default::default(),
         note: String::new(),

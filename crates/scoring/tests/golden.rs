@@ -6,7 +6,7 @@ mod common;
 
 use twinwright_core::scoring::{Scored, Scorer};
 use twinwright_kernels::{
-    EwmaChart, PcaT2Q, RangeExtension, RemainingLife, ScorerKernel, SmoothedMahalanobis,
+    EwmaChart, GaussianMixture, PcaT2Q, RangeExtension, RemainingLife, ScorerKernel, SmoothedMahalanobis,
 };
 use twinwright_scoring::{NativeScorer, StandIn};
 
@@ -58,6 +58,11 @@ fn pca_t2q_meets_its_golden_cases() {
 #[test]
 fn range_extension_meets_its_golden_cases() {
     both::<RangeExtension>("range-extension");
+}
+
+#[test]
+fn gaussian_mixture_meets_its_golden_cases() {
+    both::<GaussianMixture>("gaussian-mixture");
 }
 
 #[test]

@@ -5,8 +5,8 @@
 
 use twinwright_core::scoring::{ScoreBatch, Scored, Scorer, ScorerError, StateBlobs};
 use twinwright_kernels::{
-    Answer, Batch, BatchError, EwmaChart, PcaT2Q, RangeExtension, RemainingLife, ScorerKernel,
-    SmoothedMahalanobis,
+    Answer, Batch, BatchError, EwmaChart, GaussianMixture, PcaT2Q, RangeExtension, RemainingLife,
+    ScorerKernel, SmoothedMahalanobis,
 };
 use twinwright_training::suites::{ScorerHost, Settings, SuiteError, find};
 
@@ -48,6 +48,7 @@ impl ScorerHost for Kernels {
             EwmaChart::NAME => of::<EwmaChart>(json),
             SmoothedMahalanobis::NAME => of::<SmoothedMahalanobis>(json),
             PcaT2Q::NAME => of::<PcaT2Q>(json),
+            GaussianMixture::NAME => of::<GaussianMixture>(json),
             RangeExtension::NAME => of::<RangeExtension>(json),
             RemainingLife::NAME => of::<RemainingLife>(json),
             other => panic!("no kernel {other}"),

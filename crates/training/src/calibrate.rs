@@ -1,7 +1,8 @@
 //! Running the real kernels over rows.
 
 use twinwright_kernels::{
-    Answer, Baseline, Batch, EwmaChart, Kernel, PcaT2Q, RangeExtension, SmoothedMahalanobis, status,
+    Answer, Baseline, Batch, EwmaChart, GaussianMixture, Kernel, PcaT2Q, RangeExtension, SmoothedMahalanobis,
+    status,
 };
 
 use crate::TrainError;
@@ -10,8 +11,8 @@ use crate::rows::Ordered;
 /// The scorers that every baseline has a limit for.
 pub(crate) const ALWAYS: [&str; 2] = [SmoothedMahalanobis::NAME, EwmaChart::NAME];
 /// All scorers that baselines are fitted for.
-pub const SCORERS: [&str; 4] =
-    [SmoothedMahalanobis::NAME, EwmaChart::NAME, PcaT2Q::NAME, RangeExtension::NAME];
+pub const SCORERS: [&str; 5] =
+    [SmoothedMahalanobis::NAME, EwmaChart::NAME, PcaT2Q::NAME, RangeExtension::NAME, GaussianMixture::NAME];
 
 /// Answers of a baseline's kernels over all rows, each device starting without state; order of its `scorers`.
 pub(crate) fn run(baseline: &Baseline, rows: &Ordered) -> Result<Vec<Answer>, TrainError> {
@@ -25,6 +26,7 @@ pub(crate) fn run_named(name: &str, baseline: &Baseline, rows: &Ordered) -> Resu
         EwmaChart::NAME => run_one::<EwmaChart>(baseline, rows),
         PcaT2Q::NAME => run_one::<PcaT2Q>(baseline, rows),
         RangeExtension::NAME => run_one::<RangeExtension>(baseline, rows),
+        GaussianMixture::NAME => run_one::<GaussianMixture>(baseline, rows),
         other => Err(TrainError::UnknownScorer { scorer: other.to_owned() }),
     }
 }

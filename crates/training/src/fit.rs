@@ -37,6 +37,8 @@ pub struct Options {
     pub margin: f64,
     /// Most regimes.
     pub max_regimes: usize,
+    /// Most components of `gaussian-mixture`.
+    pub max_components: usize,
     /// Autocorrelation at a distance of one window from which a signal counts as wandering; above 1 none does.
     pub wander_correlation: f64,
     /// Weight of the newest row in the slow mean that a wandering signal is compared with.
@@ -71,6 +73,7 @@ impl Default for Options {
             quantile: 0.995,
             margin: 2.0,
             max_regimes: 4,
+            max_components: 4,
             wander_correlation: 0.3,
             slow_alpha: 0.003,
             extra_scorers: Vec::new(),
@@ -146,10 +149,14 @@ pub fn fit(
         range: has(RangeExtension::NAME).then_some(options.range),
         principal: has(PcaT2Q::NAME)
             .then_some(PrincipalChart { alpha: options.principal_alpha, retained: fitted.retained }),
+        mixture: fitted.mixture,
         limits: scorers.iter().map(|name| (name.clone(), 1.0)).collect(),
         metrics: metrics.map(|(name, figure)| (name.to_owned(), figure)).into(),
         note: options.note.clone(),
     };
+    if let Some(mixture) = &baseline.mixture {
+        baseline.metrics.insert("mixture_components".to_owned(), mixture.components.len() as f64);
+    }
     set_limits(&mut baseline, &newer, options)?;
     baseline.validate().map_err(TrainError::numeric)?;
     Ok(Candidate { baseline })
@@ -188,6 +195,7 @@ fn check(options: &Options) -> Result<(), TrainError> {
         ),
         ("range_limit", options.range_limit.is_finite() && options.range_limit > 0.0, "must be above 0"),
         ("max_regimes", (1..=16).contains(&options.max_regimes), "must be 1 to 16"),
+        ("max_components", (1..=16).contains(&options.max_components), "must be 1 to 16"),
     ];
     if let Some(scorer) = options.extra_scorers.iter().find(|name| !SCORERS.contains(&name.as_str())) {
         return Err(TrainError::UnknownScorer { scorer: scorer.clone() });

@@ -25,6 +25,7 @@ mod files;
 mod fit;
 mod gates;
 pub mod learners;
+mod mixture;
 mod model;
 mod principal;
 pub mod quality;

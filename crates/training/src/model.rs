@@ -1,7 +1,7 @@
 //! The fitted part of a baseline: regimes with their normal behaviour.
 
-use twinwright_kernels::baseline::Regime;
-use twinwright_kernels::{Kernel, PcaT2Q};
+use twinwright_kernels::baseline::{Mixture, Regime};
+use twinwright_kernels::{GaussianMixture, Kernel, PcaT2Q};
 
 use crate::covariance::ledoit_wolf;
 use crate::principal::directions;
@@ -10,7 +10,7 @@ use crate::statistics::mean_deviation;
 use crate::windows::{
     Normal, charts, ewma_spread, residuals, runs, wandering, window_means, without_slow_mean,
 };
-use crate::{Options, TrainError, clean, regimes};
+use crate::{Options, TrainError, clean, mixture, regimes};
 
 /// What a fit gave.
 pub(crate) struct Fitted {
@@ -24,6 +24,8 @@ pub(crate) struct Fitted {
     pub(crate) slow_alpha: Vec<f64>,
     /// Leading directions of `pca-t2q`, 0 where it was not fitted.
     pub(crate) retained: usize,
+    /// Ways of running of `gaussian-mixture`, where it was fitted.
+    pub(crate) mixture: Option<Mixture>,
 }
 
 /// Fits regimes to rows that are all taken to be normal.
@@ -68,6 +70,8 @@ pub(crate) fn fit_regimes(
     } else {
         None
     };
+    let wants_mixture = options.wants(GaussianMixture::NAME);
+    let mixture = wants_mixture.then(|| mixture::fit(&fitting, options)).transpose()?;
     let (components, retained) =
         directions.map_or((Vec::new(), 0), |found| (found.components, found.retained));
     let regimes = normal
@@ -96,6 +100,7 @@ pub(crate) fn fit_regimes(
         silhouette: found.silhouette,
         shrinkage,
         retained,
+        mixture,
         slow_alpha,
     })
 }

@@ -2,7 +2,7 @@
 
 #![allow(missing_docs, clippy::unwrap_used)]
 
-use twinwright_kernels::{Baseline, Batch, EwmaChart, Kernel, SmoothedMahalanobis};
+use twinwright_kernels::{Baseline, Batch, EwmaChart, GaussianMixture, Kernel, SmoothedMahalanobis};
 use twinwright_training::{Evaluation, Matrix, Options, TrainError, evaluate, fit};
 
 const SECOND: i64 = 1_000_000;
@@ -101,6 +101,27 @@ fn two_set_points_become_two_regimes_and_noise_stays_one() {
     let one = Plant::run(2_400, 5, &[100.0]);
     let baseline = fit("pump", &one.signals, &speed(), &one.matrix(), &Options::default()).unwrap().baseline;
     assert_eq!(baseline.regimes.len(), 1);
+}
+
+#[test]
+fn what_lies_between_two_ways_of_running_is_found_without_a_setting_that_tells_them_apart() {
+    let history = Plant::run(4_000, 1, &[40.0, 100.0]);
+    let extra = vec![GaussianMixture::NAME.to_owned()];
+    let options = Options { extra_scorers: extra, ..Options::default() };
+    let baseline = fit("pump", &history.signals, &[], &history.matrix(), &options).unwrap().baseline;
+    let mixture = baseline.mixture.as_ref().unwrap();
+    assert!(mixture.components.len() >= 2, "{mixture:?}");
+    assert_eq!(Baseline::from_json(&baseline.to_json().unwrap()).unwrap(), baseline);
+    let above =
+        |scores: &[f64]| scores.iter().filter(|score| **score > 1.0).count() as f64 / scores.len() as f64;
+    let normal = Plant::run(2_000, 9, &[40.0, 100.0]);
+    let between = Plant::run(400, 5, &[70.0]);
+    assert!(above(&normal.scores::<GaussianMixture>(&baseline)) < 0.005);
+    assert!(above(&between.scores::<GaussianMixture>(&baseline)[30..]) > 0.95);
+    // To a single mean it is the most normal of all.
+    assert!(above(&between.scores::<SmoothedMahalanobis>(&baseline)) < 0.05);
+    let again = fit("pump", &history.signals, &[], &history.matrix(), &options).unwrap().baseline;
+    assert_eq!(again, baseline);
 }
 
 #[test]

@@ -82,6 +82,7 @@ impl TwinPort for MemoryTwins {
             Some(found) => TwinAnswer::Done(TwinVersion {
                 etag: found.etag(),
                 observed_at: found.properties.get("observedAt").and_then(Value::as_str).and_then(parse_iso),
+                shows_life: found.properties.contains_key("health/remainingLife"),
             }),
             None => TwinAnswer::NotFound,
         }

@@ -59,7 +59,9 @@ impl TwinPort for AzureTwins {
         match self.client.get_twin(twin).await {
             Ok(Some(found)) => {
                 let observed_at = found.body.get("observedAt").and_then(Value::as_str).and_then(parse_iso);
-                TwinAnswer::Done(TwinVersion { etag: found.etag, observed_at })
+                let shows_life =
+                    found.body.get("health").is_some_and(|health| health.get("remainingLife").is_some());
+                TwinAnswer::Done(TwinVersion { etag: found.etag, observed_at, shows_life })
             }
             Ok(None) => TwinAnswer::NotFound,
             Err(error) => TwinAnswer::Unavailable(error.to_string()),

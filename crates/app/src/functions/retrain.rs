@@ -14,7 +14,7 @@ use self::gather::{Faulty, Gathering};
 use crate::app::App;
 use crate::kill;
 use crate::scorers::assets;
-use crate::train::{Promotion, PromotionError, Readings, fit_and_promote};
+use crate::train::{Declared, Promotion, PromotionError, Readings, fit_and_promote};
 use crate::train::{periods, records};
 
 /// Rows this long before an alert opened are left out too: the fault was there before it was seen.
@@ -43,16 +43,17 @@ pub async fn retrain_all(app: &App, now: Micros) -> Result<Vec<Retrained>, Store
     let mut verdicts = Vec::new();
     for (model, mut readings) in gathering.finish() {
         let default = EquipmentPolicy::default();
-        let settings = &app.config.equipment.policy(&model).unwrap_or(&default).settings;
+        let policy = app.config.equipment.policy(&model).unwrap_or(&default);
+        let declared = Declared { settings: &policy.settings, scorer: Some(&policy.scorer) };
         let asset_min_rows = app.config.retrain.asset_min_rows;
         let assets = if asset_min_rows > 0 { readings.assets(asset_min_rows) } else { Vec::new() };
-        verdicts.push(retrain(app, &model, &mut readings, settings, now).await?);
+        verdicts.push(retrain(app, &model, &mut readings, declared, now).await?);
         // A model of one device is that device's already.
         let one_of_many = readings.devices.len() > 1;
         for (device, _) in assets.into_iter().filter(|_| one_of_many).take(app.config.retrain.max_assets) {
             let Some(key) = assets::key(&model, &readings.devices[device as usize]) else { continue };
             kill::point("retrain-asset");
-            verdicts.push(retrain(app, &key, &mut readings.of_device(device), settings, now).await?);
+            verdicts.push(retrain(app, &key, &mut readings.of_device(device), declared, now).await?);
         }
     }
     for verdict in &verdicts {
@@ -69,7 +70,7 @@ async fn retrain(
     app: &App,
     name: &str,
     readings: &mut Readings,
-    settings: &[String],
+    declared: Declared<'_>,
     now: Micros,
 ) -> Result<Promotion, StoreError> {
     let rows = readings.rows();
@@ -82,7 +83,7 @@ async fn retrain(
     if let Some(until) = until.filter(|until| *until > now) {
         return Ok(refused(format!("refused lately; it is tried again after {}", iso(until))));
     }
-    match fit_and_promote(&app.store, name, readings, settings, now).await {
+    match fit_and_promote(&app.store, name, readings, declared, now).await {
         Ok(promotion) => Ok(promotion),
         Err(PromotionError::Store(error)) => Err(error),
         Err(error) => Ok(refused(error.to_string())),

@@ -6,7 +6,7 @@ use std::time::Duration;
 use azure_functions_rs_custom_handler::EventHubBatch;
 use azure_functions_rs_custom_handler::testing::{BatchOptions, EventSpec, event_hub_body};
 use proptest::prelude::*;
-use twinwright_core::patch::TwinUpdate;
+use twinwright_core::patch::{LifePatch, TwinUpdate};
 use twinwright_core::time::SECOND;
 use twinwright_history::dead_letter::DeadLetters;
 use twinwright_history::segments::SegmentLog;
@@ -19,7 +19,7 @@ use crate::messages::Outputs;
 use crate::patcher::Patcher;
 use crate::scores::ScoreBuffer;
 use crate::testing::{FakeTwins, config, runtime};
-use crate::train::{Readings, fit_only};
+use crate::train::{Declared, Readings, fit_only};
 
 const START: i64 = 1_760_000_000_000_000;
 const DEVICES: [&str; 3] = ["robotic-arm-001", "robotic-arm-002", "lathe-7"];
@@ -56,7 +56,7 @@ async fn give_baseline(store: &Store, number: u64) {
         let wobble = (row * 7919 % 13) as f64 * 0.05;
         readings.push(0, row * SECOND, |name| Some(if name == "vibration" { 2.5 } else { 45.0 } + wobble));
     }
-    let candidate = fit_only("robotic-arm", &mut readings, &[], number, START).unwrap();
+    let candidate = fit_only("robotic-arm", &mut readings, Declared::default(), number, START).unwrap();
     let json = candidate.baseline.to_json().unwrap();
     baselines(store, "robotic-arm").create(number, json.into()).await.unwrap();
 }
@@ -266,7 +266,10 @@ fn a_model_of_remaining_life_tells_the_twin_how_long_with_an_interval() {
                 let device =
                     state.devices.iter().find(|device| device.score.is_some()).expect("one is scored");
                 let life = device.score.as_ref().and_then(|score| score.remaining_life.clone());
-                (life.expect("a life model tells what remains"), twin_update(state, device, 3).json_patch())
+                (
+                    life.expect("a life model tells what remains"),
+                    twin_update(state, device, 3).json_patch(LifePatch::Write),
+                )
             })
             .await
             .unwrap();
@@ -277,8 +280,15 @@ fn a_model_of_remaining_life_tells_the_twin_how_long_with_an_interval() {
         assert_eq!(told.unwrap()["value"]["value"], life.value);
         // The timer learns from normal operation: it leaves the model alone, and says so.
         let mut readings = Readings::default();
-        let promotion =
-            crate::train::fit_and_promote(&store, "robotic-arm", &mut readings, &[], START).await.unwrap();
+        let promotion = crate::train::fit_and_promote(
+            &store,
+            "robotic-arm",
+            &mut readings,
+            crate::train::Declared::default(),
+            START,
+        )
+        .await
+        .unwrap();
         assert!(promotion.promoted.is_none() && promotion.reason.contains("runs to failure"), "{promotion}");
     });
 }

@@ -24,7 +24,7 @@ use crate::config::{Config, load};
 use crate::partition::ingest::Ingest;
 use crate::scores::ScoreBuffer;
 use crate::testing::runtime;
-use crate::train::{Readings, fit_only};
+use crate::train::{Declared, Readings, fit_only};
 
 const START: i64 = 1_760_000_000_000_000;
 const MODEL: &str = "robotic-arm";
@@ -92,7 +92,11 @@ impl Plant {
             readings
                 .push(0, row * SECOND, |name| Some(if name == "vibration" { 2.5 } else { 45.0 } + wobble));
         }
-        let json = fit_only(MODEL, &mut readings, &[], 1, START).unwrap().baseline.to_json().unwrap();
+        let json = fit_only(MODEL, &mut readings, Declared::default(), 1, START)
+            .unwrap()
+            .baseline
+            .to_json()
+            .unwrap();
         baselines(&store, MODEL).create(1, json.into()).await.unwrap();
         Self { store, config, key, trust, engine, _folder: folder }
     }

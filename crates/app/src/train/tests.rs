@@ -30,7 +30,7 @@ fn each_kind_of_bad_rows_is_refused_and_changes_nothing() {
     runtime().block_on(async {
         let store = Store::memory();
         let mut good = rows(4_000, sound);
-        let first = fit_and_promote(&store, MODEL, &mut good, &[], NOW).await.unwrap();
+        let first = fit_and_promote(&store, MODEL, &mut good, Declared::default(), NOW).await.unwrap();
         assert_eq!(first.promoted, Some(1), "{first}");
         let before = baselines(&store, MODEL).latest().await.unwrap().unwrap();
 
@@ -50,7 +50,8 @@ fn each_kind_of_bad_rows_is_refused_and_changes_nothing() {
         ];
         let kinds = bad.len();
         for (reason, mut readings) in bad {
-            let refused = fit_and_promote(&store, MODEL, &mut readings, &[], NOW).await.unwrap_err();
+            let refused =
+                fit_and_promote(&store, MODEL, &mut readings, Declared::default(), NOW).await.unwrap_err();
             assert!(refused.to_string().contains(reason), "{reason}: {refused}");
             assert_eq!(baselines(&store, MODEL).latest().await.unwrap().unwrap(), before, "{reason}");
             let (_, run) = records::all(&store, MODEL).await.unwrap().pop().unwrap();

@@ -52,7 +52,7 @@ pub enum TrainCommand {
 /// An equipment model.
 #[derive(Clone, Debug, Args)]
 pub struct ModelOption {
-    /// Equipment model.
+    /// Equipment model, or MODEL@DEVICE for a device with a baseline of its own.
     pub model: String,
     /// The platform.
     #[command(flatten)]
@@ -62,7 +62,7 @@ pub struct ModelOption {
 /// A baseline of an equipment model.
 #[derive(Clone, Debug, Args)]
 pub struct NumberOption {
-    /// Equipment model.
+    /// Equipment model, or MODEL@DEVICE for a device with a baseline of its own.
     pub model: String,
     /// Number of the baseline; for `show` the one in force without it.
     #[arg(long, value_name = "N")]

@@ -2,7 +2,7 @@
 
 use anyhow::{Context as _, bail};
 use twinwright_app::clock::now;
-use twinwright_app::train::{Readings, fit_and_promote, fit_only};
+use twinwright_app::train::{Declared, Readings, fit_and_promote, fit_only};
 use twinwright_history::store::Store;
 
 use super::alerts::post_admin;
@@ -38,8 +38,9 @@ pub async fn train(options: TrainOptions, output: Output) -> anyhow::Result<()> 
         signals: table.signals,
         ..Readings::default()
     };
+    let declared = Declared { settings: &options.settings, scorer: options.scorer.as_deref() };
     if let Some(path) = &options.out {
-        let candidate = fit_only(&options.equipment, &mut readings, &options.settings, 1, now())?;
+        let candidate = fit_only(&options.equipment, &mut readings, declared, 1, now())?;
         std::fs::write(path, candidate.baseline.to_json()?)
             .with_context(|| format!("cannot write {}", path.display()))?;
         output.result(&candidate.baseline, || {
@@ -49,8 +50,7 @@ pub async fn train(options: TrainOptions, output: Output) -> anyhow::Result<()> 
     }
     let connection = Connection::load(&options.data.data)?;
     let store = Store::from_url(&connection.storage_url)?;
-    let promotion =
-        fit_and_promote(&store, &options.equipment, &mut readings, &options.settings, now()).await?;
+    let promotion = fit_and_promote(&store, &options.equipment, &mut readings, declared, now()).await?;
     output.result(&promotion, || promotion.to_string());
     Ok(())
 }

@@ -6,7 +6,7 @@ use std::path::Path;
 use anyhow::Context as _;
 use serde_json::{Value, json};
 use twinwright_app::clock::now;
-use twinwright_app::train::{Readings, fit_and_promote};
+use twinwright_app::train::{Declared, Readings, fit_and_promote};
 use twinwright_azure::twins::{Relationship, TwinsClient};
 use twinwright_history::store::Store;
 use twinwright_simulator::{Kind, Reading, Scenario, healthy_history};
@@ -76,7 +76,7 @@ pub async fn provision(
         }
         let history = healthy_history(kind, HISTORY_SEED, ROWS, period_us);
         let mut readings = of_simulator(&history);
-        fit_and_promote(&store, model, &mut readings, &[], now())
+        fit_and_promote(&store, model, &mut readings, Declared::default(), now())
             .await
             .with_context(|| format!("no baseline for {model}"))?;
     }

@@ -4,7 +4,7 @@
 
 use std::ops::Range;
 
-use twinwright_kernels::baseline::{PrincipalChart, RangeChart, Regime, TrainingWindow};
+use twinwright_kernels::baseline::{Component, Mixture, PrincipalChart, RangeChart, Regime, TrainingWindow};
 use twinwright_kernels::{Answer, Baseline, Batch, Kernel};
 
 pub(crate) const SIGNALS: usize = 3;
@@ -19,6 +19,21 @@ pub(crate) fn regime(centre: f64, weight: f64) -> Regime {
         precision: vec![6.0, 1.0, 0.5, 1.0, 8.0, -2.0, 0.5, -2.0, 5.0],
         ewma_deviation: vec![0.3, 0.4, 0.5],
         components: vec![2.0, 0.4, 0.1, 0.3, 2.5, -0.6, 0.2, -0.7, 2.0],
+    }
+}
+
+/// Two ways of running, at speeds of about 0 and 100.
+pub(crate) fn mixture() -> Mixture {
+    let component = |weight: f64, speed: f64| Component {
+        weight,
+        mean: vec![speed, 0.0, 0.0],
+        precision: vec![60.0, 1.0, 0.5, 1.0, 8.0, -2.0, 0.5, -2.0, 5.0],
+    };
+    Mixture {
+        alpha: 0.25,
+        mean: vec![30.0, 5.0, -2.0],
+        deviation: vec![45.0, 0.5, 1.0],
+        components: vec![component(0.7, -30.0 / 45.0), component(0.3, 70.0 / 45.0)],
     }
 }
 
@@ -40,10 +55,12 @@ pub(crate) fn baseline() -> Baseline {
         slow_alpha: Vec::new(),
         range: Some(RangeChart { mean_rows: 4, spread_rows: 6, memory_rows: 100, record_rows: 5 }),
         principal: Some(PrincipalChart { alpha: 0.3, retained: 2 }),
+        mixture: Some(mixture()),
         limits: [
             ("smoothed-mahalanobis".to_owned(), 4.0),
             ("ewma-chart".to_owned(), 3.0),
             ("pca-t2q".to_owned(), 5.0),
+            ("gaussian-mixture".to_owned(), 3.0),
             ("range-extension".to_owned(), 0.5),
         ]
         .into(),

@@ -8,7 +8,7 @@ use std::process::{Command, Stdio};
 use anyhow::{Context as _, ensure};
 use tempfile::TempDir;
 use twinwright_app::catalog::baselines;
-use twinwright_app::train::{Readings, fit_only};
+use twinwright_app::train::{Declared, Readings, fit_only};
 use twinwright_core::time::SECOND;
 use twinwright_history::segments::SegmentLog;
 use twinwright_history::store::Store;
@@ -41,7 +41,8 @@ impl Bench {
             let value = |name: &str| SIGNALS.iter().position(|known| *known == name).map(|at| values[at]);
             readings.push(0, START + (row - ROWS) * SECOND, value);
         }
-        let candidate = fit_only("robotic-arm", &mut readings, &[], 1, START).context("no baseline")?;
+        let candidate =
+            fit_only("robotic-arm", &mut readings, Declared::default(), 1, START).context("no baseline")?;
         baselines(&store, "robotic-arm").create(1, candidate.baseline.to_json()?.into()).await?;
         std::fs::write(folder.path().join("token"), "token")?;
         let twins = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;

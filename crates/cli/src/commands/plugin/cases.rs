@@ -169,6 +169,7 @@ pub(super) fn made_up(signals: usize, scorer: &str) -> anyhow::Result<Vec<u8>> {
         slow_alpha: vec![],
         range: None,
         principal: None,
+        mixture: None,
         limits: [scorer, "ewma-chart", "smoothed-mahalanobis"].map(|name| (name.to_owned(), 4.0)).into(),
         metrics: Default::default(),
         note: "made up for a check".to_owned(),

@@ -1,4 +1,4 @@
-//! How long loading and scoring take: `cargo run -p twinwright-scoring --example speed -- FOLDER`, where the
+//! How long loading and scoring take: `cargo run -p twinwright-scoring --example scoring_speed -- FOLDER`, where the
 //! folder holds built scorers.
 
 #![allow(clippy::unwrap_used, reason = "a command-line tool for people at a desk")]
@@ -39,6 +39,7 @@ fn baseline(signals: usize) -> Vec<u8> {
         slow_alpha: Vec::new(),
         range: None,
         principal: None,
+        mixture: None,
         limits: ["smoothed-mahalanobis", "ewma-chart"].map(|name| (name.to_owned(), 4.0)).into(),
         metrics: Default::default(),
         note: String::new(),

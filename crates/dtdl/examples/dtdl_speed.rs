@@ -1,6 +1,6 @@
 //! Parses all models of a folder together, as one upload, and prints how long it takes, as one JSON object.
 //!
-//! Usage: `cargo run --release -p twinwright-dtdl --example speed -- FOLDER`
+//! Usage: `cargo run --release -p twinwright-dtdl --example dtdl_speed -- FOLDER`
 
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
