@@ -43,12 +43,20 @@ pub(crate) fn drive<K: RowKernel>(
     for (((&device, &time), (values, mask)), contributions) in
         batch.device.iter().zip(batch.time).zip(cells).zip(outputs)
     {
-        for ((cell, &value), &masked) in row.iter_mut().zip(values).zip(mask) {
-            *cell = if masked == 0 && value.is_finite() { value } else { f64::NAN };
-        }
+        // Nearly all rows are whole, and need no copy. An infinity or a NaN taken from itself is a NaN.
+        let is_masked = mask.iter().fold(0, |any, masked| any | masked) != 0;
+        let is_finite = values.iter().fold(true, |all, value| all & ((value - value) == 0.0));
+        let whole = if is_masked || !is_finite {
+            for ((cell, &value), &masked) in row.iter_mut().zip(values).zip(mask) {
+                *cell = if masked == 0 && value.is_finite() { value } else { f64::NAN };
+            }
+            row.as_slice()
+        } else {
+            values
+        };
         let device = device as usize;
         let state = states[device].get_or_insert_with(|| kernel.read(batch.blob(device)));
-        let (score, row_status) = kernel.row(state, time, &row, contributions);
+        let (score, row_status) = kernel.row(state, time, whole, contributions);
         answer.scores.push(if row_status == status::OK { score } else { 0.0 });
         answer.status.push(row_status);
     }

@@ -95,7 +95,7 @@ impl RowKernel for EwmaChart {
                 continue;
             }
             present = true;
-            let mut residual = scales[signal].residual(value);
+            let mut residual = scales.residual(signal, value);
             if let Some(&alpha) = self.slow_alpha.get(signal).filter(|alpha| **alpha > 0.0) {
                 let slow = &mut state.slow[signal];
                 *slow += alpha * (residual - *slow);

@@ -138,7 +138,7 @@ impl RowKernel for PcaT2Q {
             }
             present += 1;
             let mean = &mut state.mean[signal];
-            *mean += self.alpha * (scales[signal].residual(value) - *mean);
+            *mean += self.alpha * (scales.residual(signal, value) - *mean);
             state.seen[signal] = state.seen[signal].saturating_add(1);
             if state.seen[signal] >= self.warm {
                 warm += 1;

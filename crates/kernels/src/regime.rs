@@ -14,39 +14,45 @@ pub(crate) struct Regimes {
 struct Normal {
     centre: Vec<f64>,
     inverse_scale: Vec<f64>,
-    signals: Vec<Scale>,
+    signals: Scales,
 }
 
-/// Normal value of one signal.
-#[derive(Clone, Copy)]
-pub(crate) struct Scale {
-    mean: f64,
-    inverse_deviation: f64,
+/// Normal values, one a signal in each vector: side by side, so that the compiler can take several at a time.
+pub(crate) struct Scales {
+    mean: Vec<f64>,
+    inverse_deviation: Vec<f64>,
 }
 
-impl Scale {
-    /// The capped residual of a value; the value must not be NaN.
+impl Scales {
+    /// The capped residual of a signal's value; the value must not be NaN.
     #[inline]
-    pub(crate) fn residual(self, value: f64) -> f64 {
-        ((value - self.mean) * self.inverse_deviation).clamp(-ROW_CAP, ROW_CAP)
+    pub(crate) fn residual(&self, signal: usize, value: f64) -> f64 {
+        ((value - self.mean[signal]) * self.inverse_deviation[signal]).clamp(-ROW_CAP, ROW_CAP)
+    }
+
+    /// The capped residuals of a row, 0 where there is no value.
+    #[inline]
+    pub(crate) fn residuals(&self, row: &[f64], residuals: &mut [f64]) {
+        let scales = self.mean.iter().zip(&self.inverse_deviation);
+        for ((residual, &value), (&mean, &inverse)) in residuals.iter_mut().zip(row).zip(scales) {
+            let raw = (value - mean) * inverse;
+            let raw = if raw < -ROW_CAP { -ROW_CAP } else { raw };
+            let raw = if raw > ROW_CAP { ROW_CAP } else { raw };
+            *residual = if raw.is_nan() { 0.0 } else { raw };
+        }
     }
 }
 
 impl Regimes {
     pub(crate) fn new(baseline: &Baseline) -> Result<Self, BaselineError> {
-        let invert = |values: &[f64]| values.iter().map(|value| 1.0 / value).collect();
+        let invert = |values: &[f64]| values.iter().map(|value| 1.0 / value).collect::<Vec<f64>>();
         let all: Vec<Normal> = baseline
             .regimes
             .iter()
             .map(|regime| Normal {
                 centre: regime.centre.clone(),
                 inverse_scale: invert(&regime.scale),
-                signals: regime
-                    .mean
-                    .iter()
-                    .zip(&regime.deviation)
-                    .map(|(&mean, deviation)| Scale { mean, inverse_deviation: 1.0 / deviation })
-                    .collect(),
+                signals: Scales { mean: regime.mean.clone(), inverse_deviation: invert(&regime.deviation) },
             })
             .collect();
         let usual = (0..baseline.regimes.len()).fold(0, |best, index| {
@@ -84,9 +90,9 @@ impl Regimes {
         best.1
     }
 
-    /// The scales of a regime, one a signal.
+    /// The scales of a regime.
     #[inline]
-    pub(crate) fn scales(&self, regime: u8) -> &[Scale] {
+    pub(crate) fn scales(&self, regime: u8) -> &Scales {
         &self.all[usize::from(regime)].signals
     }
 }

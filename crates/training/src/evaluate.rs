@@ -143,14 +143,19 @@ fn figures(baseline: &Baseline, rows: &Ordered) -> Result<Figures, TrainError> {
         .collect::<Option<_>>()
         .ok_or_else(|| TrainError::numeric("a precision matrix is not positive definite"))?;
     let constant: f64 = baseline.regimes.iter().zip(&constants).map(|(regime, c)| regime.weight * c).sum();
-    let scores = calibrate::scores(&answers[0]);
+    // Whoever was promoted has the chosen scorer first; the likelihood is that of the window means in any case.
+    let windows = baseline.scorers.iter().position(|name| name == ALWAYS[0]).and_then(|at| answers.get(at));
+    let windows = windows.ok_or_else(|| {
+        TrainError::numeric(format!("the baseline does not name {}; train a new one", ALWAYS[0]))
+    })?;
+    let scores = calibrate::scores(windows);
     let count = scores.len().max(1) as f64;
     let squared: f64 = scores.iter().map(|score| (score * limit) * (score * limit)).sum();
     Ok(Figures {
         false_alarms: answers.iter().map(share).fold(0.0, f64::max),
         mean_score: scores.iter().sum::<f64>() / count,
         likelihood: (0.5 * squared / count + constant) / width as f64,
-        rows: answers[0].status.iter().filter(|s| **s == status::OK).count(),
+        rows: windows.status.iter().filter(|s| **s == status::OK).count(),
     })
 }
 

@@ -1,5 +1,6 @@
 //! One day of a run: reads its inputs, sorts them, writes its files.
 
+mod rolled;
 mod work;
 
 use std::collections::HashMap;

@@ -11,15 +11,16 @@ use twinwright_core::frame::SequenceRange;
 use super::super::CompactOptions;
 use super::super::plan::{Input, day_key, day_start, read_segment};
 use super::super::roll_up::{Ready, RollUpBuilder};
-use super::super::sort::{PIECE, Sorter};
+use super::super::sort::Sorter;
 use super::super::spill::Scratch;
-use super::{DayResult, Fetched, ROLL_UP_BYTES, is_over};
+use super::rolled::Rolled;
+use super::{DayResult, Fetched, is_over};
 use crate::StoreError;
 use crate::erase::Erasures;
 use crate::input::{Head, Layouts, by_device};
 use crate::manifest::{Damaged, DayEntry, DayKey, FileEntry, RollUps};
 use crate::names::{day_folder_of, stamp};
-use crate::output::{DayFile, Finished, PartPool, RollUpFile};
+use crate::output::{DayFile, Finished, PartPool};
 use crate::parquet_file::{Footer, Parts, guard};
 use crate::parquet_store::{fetch, footer};
 use crate::registry::Registry;
@@ -361,43 +362,5 @@ fn erase(sorter: &mut Sorter, start: usize, erasures: &Erasures) {
                 .collect();
             sorter.table.retain_from(start, &kept);
         }
-    }
-}
-
-/// Roll-ups of one grain on their way into files.
-struct Rolled {
-    file: RollUpFile,
-    hub: String,
-    grain: &'static str,
-    parts: PartPool,
-}
-
-impl Rolled {
-    fn new(hub: &str, grain: &'static str, parts: &PartPool) -> Result<Self, StoreError> {
-        let file = RollUpFile::new(hub, grain, parts)?;
-        Ok(Self { file, hub: hub.to_owned(), grain, parts: parts.clone() })
-    }
-
-    /// Writes whole row groups, or all at the end.
-    fn take(
-        &mut self,
-        rows: &mut crate::compact::RollUpRows,
-        names: &crate::table::Names,
-        registry: &Registry,
-        end: bool,
-    ) -> Result<(), StoreError> {
-        if rows.rows() >= PIECE || (end && rows.rows() > 0) {
-            self.file.write(rows, &names.devices, registry)?;
-            rows.clear();
-        }
-        Ok(())
-    }
-
-    fn full(&mut self) -> Result<Option<Finished>, StoreError> {
-        if self.file.bytes() < ROLL_UP_BYTES {
-            return Ok(None);
-        }
-        let next = RollUpFile::new(&self.hub, self.grain, &self.parts)?;
-        std::mem::replace(&mut self.file, next).finish().map(Some)
     }
 }
