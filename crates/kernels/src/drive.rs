@@ -43,9 +43,9 @@ pub(crate) fn drive<K: RowKernel>(
     for (((&device, &time), (values, mask)), contributions) in
         batch.device.iter().zip(batch.time).zip(cells).zip(outputs)
     {
-        // Nearly all rows are whole, and need no copy. An infinity or a NaN taken from itself is a NaN.
+        // Nearly all rows are whole, and need no copy.
         let is_masked = mask.iter().fold(0, |any, masked| any | masked) != 0;
-        let is_finite = values.iter().fold(true, |all, value| all & ((value - value) == 0.0));
+        let is_finite = values.iter().fold(true, |all, value| all & value.is_finite());
         let whole = if is_masked || !is_finite {
             for ((cell, &value), &masked) in row.iter_mut().zip(values).zip(mask) {
                 *cell = if masked == 0 && value.is_finite() { value } else { f64::NAN };

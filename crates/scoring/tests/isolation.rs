@@ -149,8 +149,9 @@ fn row_10_strings_that_are_long_or_not_text() {
 
 /// A component of the right world whose `score` answers what a core function returns.
 fn liar(score: &str, realloc: &str) -> Vec<u8> {
-    let contract = std::path::PathBuf::from(std::env::var_os("CARGO_MANIFEST_DIR").unwrap())
-        .join("../../wasm-modules/wit");
+    let contract =
+        std::path::PathBuf::from(std::env::var_os("CARGO_MANIFEST_DIR").expect("cargo runs the tests"))
+            .join("../../wasm-modules/wit");
     let module = format!(
         r#"(module
             (memory (export "memory") 2)
