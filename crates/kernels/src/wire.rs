@@ -1,5 +1,9 @@
 //! The packed little-endian buffers of the scorer contract (`wasm-modules/wit/scorer.wit`), for guests in Rust.
 
+use std::borrow::Cow;
+
+use zerocopy::{FromBytes, Immutable, IntoBytes};
+
 use crate::batch::Batch;
 use crate::scorer::ScorerKernel;
 
@@ -37,33 +41,33 @@ pub struct PackedScored {
     pub state_ends: Vec<u8>,
 }
 
-/// Numbers of a packed buffer; `None` where a number is cut short.
-pub trait Packed: Sized + Copy {
-    /// Reads all numbers.
-    fn unpack(bytes: &[u8]) -> Option<Vec<Self>>;
-    /// Writes all numbers.
-    fn pack(values: &[Self]) -> Vec<u8>;
-}
+const _: () = assert!(cfg!(target_endian = "little"), "the contract's buffers are read in place");
 
-macro_rules! packed {
-    ($($number:ty, $size:literal);*) => {$(
-        impl Packed for $number {
-            fn unpack(bytes: &[u8]) -> Option<Vec<Self>> {
-                let (numbers, rest) = bytes.as_chunks::<$size>();
-                rest.is_empty().then(|| numbers.iter().map(|number| Self::from_le_bytes(*number)).collect())
-            }
-
-            fn pack(values: &[Self]) -> Vec<u8> {
-                let mut bytes = vec![0; values.len() * $size];
-                for (number, value) in bytes.as_chunks_mut::<$size>().0.iter_mut().zip(values) {
-                    *number = value.to_le_bytes();
-                }
-                bytes
-            }
+/// Numbers of a packed buffer.
+pub trait Packed: FromBytes + IntoBytes + Immutable + Copy {
+    /// The numbers, in place where the buffer is aligned to them; `None` where a number is cut short.
+    fn view(bytes: &[u8]) -> Option<Cow<'_, [Self]>> {
+        if !bytes.len().is_multiple_of(size_of::<Self>()) {
+            return None;
         }
-    )*};
+        Some(match <[Self]>::ref_from_bytes(bytes) {
+            Ok(numbers) => Cow::Borrowed(numbers),
+            Err(_) => bytes
+                .chunks_exact(size_of::<Self>())
+                .filter_map(|number| Self::read_from_bytes(number).ok())
+                .collect(),
+        })
+    }
+
+    /// The bytes of numbers, in place.
+    fn bytes(values: &[Self]) -> &[u8] {
+        values.as_bytes()
+    }
 }
-packed!(u32, 4; i64, 8; f64, 8);
+
+impl Packed for u32 {}
+impl Packed for i64 {}
+impl Packed for f64 {}
 
 /// Unpacks, scores and packs again.
 ///
@@ -88,16 +92,16 @@ pub fn score_packed<K: ScorerKernel>(
     };
     let answer = kernel.score(&batch).map_err(|error| error.to_string())?;
     Ok(PackedScored {
-        scores: f64::pack(&answer.scores),
+        scores: f64::bytes(&answer.scores).to_vec(),
         status: answer.status,
-        contributions: f64::pack(&answer.contributions),
+        contributions: f64::bytes(&answer.contributions).to_vec(),
         state: answer.state,
-        state_ends: u32::pack(&answer.state_ends),
+        state_ends: u32::bytes(&answer.state_ends).to_vec(),
     })
 }
 
-fn field<T: Packed>(name: &str, bytes: &[u8]) -> Result<Vec<T>, String> {
-    T::unpack(bytes).ok_or_else(|| format!("the batch's {name} ends within a number"))
+fn field<'a, T: Packed>(name: &str, bytes: &'a [u8]) -> Result<Cow<'a, [T]>, String> {
+    T::view(bytes).ok_or_else(|| format!("the batch's {name} ends within a number"))
 }
 
 /// Makes a crate the WebAssembly guest of one kernel. The crate needs `wit-bindgen` and the contract in `../wit`.

@@ -1,5 +1,6 @@
 //! One instance of a scorer, prepared with one baseline, behind the domain's `Scorer` trait.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -115,7 +116,6 @@ impl WasmScorer {
 
     fn call(&self, live: &mut Live, batch: &ScoreBatch<'_>) -> Result<Scored, ScorerError> {
         let config = &self.loaded.inner.shared.config;
-        let packed = PackedRows::new(batch);
         let broke = |cause: String| ScorerError::Contract { scorer: self.loaded.id().to_owned(), cause };
         let signals = u32::try_from(batch.signals).map_err(|_| broke("too many signals".to_owned()))?;
         live.store.set_epoch_deadline(ticks(self.deadline));
@@ -124,12 +124,12 @@ impl WasmScorer {
             &mut live.store,
             contract::Batch {
                 signals,
-                device: &packed.device,
-                time: &packed.time,
-                values: &packed.values,
+                device: u32::bytes(batch.device),
+                time: i64::bytes(batch.time),
+                values: f64::bytes(batch.values),
                 mask: batch.mask,
                 state: &batch.state.bytes,
-                state_ends: &packed.state_ends,
+                state_ends: u32::bytes(&batch.state.ends),
             },
         );
         self.loaded.inner.metrics.dropped(live.store.data_mut().end());
@@ -169,28 +169,9 @@ impl Scorer for WasmScorer {
     }
 }
 
-/// The numbers of a batch as the contract's bytes.
-struct PackedRows {
-    device: Vec<u8>,
-    time: Vec<u8>,
-    values: Vec<u8>,
-    state_ends: Vec<u8>,
-}
-
-impl PackedRows {
-    fn new(batch: &ScoreBatch<'_>) -> Self {
-        Self {
-            device: u32::pack(batch.device),
-            time: i64::pack(batch.time),
-            values: f64::pack(batch.values),
-            state_ends: u32::pack(&batch.state.ends),
-        }
-    }
-}
-
 fn unpack(answer: contract::Scored) -> Result<Scored, String> {
     fn numbers<T: Packed>(name: &str, bytes: &[u8]) -> Result<Vec<T>, String> {
-        T::unpack(bytes).ok_or_else(|| format!("its {name} end within a number"))
+        T::view(bytes).map(Cow::into_owned).ok_or_else(|| format!("its {name} end within a number"))
     }
     Ok(Scored {
         scores: numbers("scores", &answer.scores)?,

@@ -306,6 +306,8 @@ impl Ingest {
         slot.segments = 0;
         let Some(state) = &slot.state else { return };
         let Some(position) = state.position else { return };
+        // A cold start scores nothing again that the snapshot holds.
+        self.scores.flush_partition(partition).await;
         match state.to_snapshot() {
             Ok(bytes) => {
                 let saved = self.snapshots.save(partition, position.epoch, position.sequence, &bytes).await;
