@@ -32,6 +32,8 @@ pub(crate) enum Task {
     Package(PackageOptions),
     /// Measure.
     Bench(BenchOptions),
+    /// Build the engines that read models (onnx, tree-ensemble) for `twinwright plugin build`.
+    Engines,
     /// Measure detection on public recordings.
     Quality(QualityOptions),
 }

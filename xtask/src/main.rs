@@ -30,10 +30,17 @@ fn main() -> ExitCode {
         Task::Test(options) => test::run(&options),
         Task::Package(options) => package::run(&options).map(|()| ExitCode::SUCCESS),
         Task::Bench(options) => bench::run(&options),
+        Task::Engines => engines(),
         Task::Quality(options) => quality::run(&options),
     };
     done.unwrap_or_else(|error| {
         eprintln!("error: {error:#}");
         ExitCode::FAILURE
     })
+}
+
+fn engines() -> anyhow::Result<ExitCode> {
+    let folder = scorers::engines(&workspace::Workspace::find()?)?;
+    process::say(&format!("the engines are in {}", folder.display()));
+    Ok(ExitCode::SUCCESS)
 }

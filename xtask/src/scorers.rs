@@ -14,6 +14,14 @@ use crate::workspace::Workspace;
 
 /// What a component is made from: its crate, the shared kernels, the encoder.
 const SOURCES: [&str; 3] = ["wasm-modules", "crates/kernels", "crates/scorer-builder/src"];
+/// The same of an engine.
+const ENGINES: [&str; 5] = [
+    "wasm-modules/engines",
+    "wasm-modules/wit",
+    "crates/kernels/src",
+    "crates/model/src",
+    "crates/scorer-builder/src",
+];
 /// The distribution's way to compile for WebAssembly, where rustup cannot download.
 const DISTRIBUTION: [&str; 3] = ["rustc-web", "cargo-web", "rust-web-src"];
 const STAMP: &str = ".built-from";
@@ -30,6 +38,18 @@ pub(crate) fn published(workspace: &Workspace) -> anyhow::Result<Vec<PathBuf>> {
     ensure(workspace, Which::Published, &workspace.target.join("scorers"))
 }
 
+/// The engines that read models; answers their folder. The first time takes some minutes: tract is large.
+pub(crate) fn engines(workspace: &Workspace) -> anyhow::Result<PathBuf> {
+    let folder = workspace.target.join("engines");
+    fs::create_dir_all(&folder).with_context(|| format!("cannot make {}", folder.display()))?;
+    make(workspace, &ENGINES, &folder, &|| {
+        let (modules, target) =
+            (workspace.root.join("wasm-modules/engines"), workspace.target.join("engines-build"));
+        build_which(Which::All, &modules, &target, &folder, &mut say)
+    })?;
+    Ok(folder)
+}
+
 /// All of them, also those that misbehave for the tests of the host; answers their folder.
 pub(crate) fn all(workspace: &Workspace) -> anyhow::Result<PathBuf> {
     let folder = workspace.target.join("test-scorers");
@@ -38,14 +58,26 @@ pub(crate) fn all(workspace: &Workspace) -> anyhow::Result<PathBuf> {
 }
 
 fn ensure(workspace: &Workspace, which: Which, folder: &Path) -> anyhow::Result<Vec<PathBuf>> {
+    make(workspace, &SOURCES, folder, &|| {
+        build_which(which, &workspace.root.join("wasm-modules"), &workspace.target, folder, &mut say)
+    })
+}
+
+/// Builds into a folder unless it holds what the sources give.
+fn make(
+    workspace: &Workspace,
+    sources: &[&str],
+    folder: &Path,
+    build: &dyn Fn() -> Result<Vec<BuiltScorer>, BuildError>,
+) -> anyhow::Result<Vec<PathBuf>> {
     let sources =
-        fingerprint::of_folders(&workspace.root, &SOURCES).context("cannot read the scorers' sources")?;
+        fingerprint::of_folders(&workspace.root, sources).context("cannot read the scorers' sources")?;
     if let Some(files) = unchanged(folder, &sources) {
         say(&format!("the scorers in {} are as their sources are", folder.display()));
         return Ok(files);
     }
     let _ = fs::remove_file(folder.join(STAMP));
-    let built = match build(workspace, which, folder) {
+    let built = match build() {
         Err(BuildError::NoToolchain { tried }) => {
             say(&format!("no Rust toolchain for WebAssembly yet ({tried})"));
             apt::install(
@@ -54,7 +86,7 @@ fn ensure(workspace: &Workspace, which: Which, folder: &Path) -> anyhow::Result<
             )
             .map_err(anyhow::Error::msg)
             .context("the scorers cannot be built; run `rustup target add wasm32-unknown-unknown`")?;
-            build(workspace, which, folder)?
+            build()?
         }
         built => built?,
     };
@@ -62,10 +94,6 @@ fn ensure(workspace: &Workspace, which: Which, folder: &Path) -> anyhow::Result<
         say(&format!("{} scorers were built with {}", built.len(), scorer.how));
     }
     finish(folder, sources, &built).with_context(|| format!("cannot tidy {}", folder.display()))
-}
-
-fn build(workspace: &Workspace, which: Which, folder: &Path) -> Result<Vec<BuiltScorer>, BuildError> {
-    build_which(which, &workspace.root.join("wasm-modules"), &workspace.target, folder, &mut say)
 }
 
 /// The files, if the folder holds exactly what these sources give.

@@ -16,8 +16,9 @@ use crate::platform::EndpointOption;
 pub use evaluate::EvaluateOptions;
 pub use history::{Format, HistoryCommand, HistoryTarget, ImportOptions, ReplayInto, Span};
 pub use plugin::{
-    BuildOptions, CheckOptions, DecideOptions, Language, NewOptions, PluginBenchOptions, PluginCommand,
-    PublishOptions, RollbackOptions, SignOptions, VerifyOptions,
+    BuildOptions, CheckModelOptions, CheckOptions, DecideOptions, EnginesOption, Language, NewOptions,
+    PluginBenchOptions, PluginCommand, PluginReplayOptions, PublishOptions, RollbackOptions, SignOptions,
+    VerifyOptions,
 };
 pub use training::{
     LabelCommand, MaintenanceCommand, ModelOption, NumberOption, PeriodOptions, TrainCommand,

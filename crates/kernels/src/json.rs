@@ -12,7 +12,7 @@ const DEPTH: usize = 32;
 /// A JSON value; the members of an object keep their order.
 pub(crate) enum Value {
     Null,
-    Bool,
+    Bool(bool),
     Number(f64),
     Text(String),
     List(Vec<Value>),
@@ -85,8 +85,8 @@ impl Reader<'_> {
         self.space();
         match self.peek() {
             b'n' => self.word("null", Value::Null),
-            b't' => self.word("true", Value::Bool),
-            b'f' => self.word("false", Value::Bool),
+            b't' => self.word("true", Value::Bool(true)),
+            b'f' => self.word("false", Value::Bool(false)),
             b'"' => self.string().map(Value::Text),
             b'[' => self.list(depth),
             b'{' => self.object(depth),

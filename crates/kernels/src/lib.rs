@@ -3,7 +3,7 @@
 //! The WebAssembly guests, the trainer and the built-in stand-in all run this same code, so a limit that was
 //! calibrated by one holds for the others. [`baseline`] is the trained document and its validation; [`batch`] the
 //! shapes that go in and come out; [`ewma`], [`mahalanobis`], [`mixture`], [`pca_t2q`] and [`range_extension`] the kernels; [`wire`] the packed buffers of
-//! the scorer contract. [`life`] estimates remaining life with the predictors of [`forest`]. [`linear`] holds the few matrix operations that the kernels and the trainer share.
+//! the scorer contract. [`model`] is what an engine of models as data has around it. [`life`] estimates remaining life with the predictors of [`forest`]. [`linear`] holds the few matrix operations that the kernels and the trainer share.
 //!
 //! What a kernel must not know: how a baseline is fitted, where rows come from, what an alert is.
 
@@ -21,6 +21,7 @@ pub mod life;
 pub mod linear;
 pub mod mahalanobis;
 pub mod mixture;
+pub mod model;
 pub mod pca_t2q;
 pub mod range_extension;
 mod regime;
@@ -33,6 +34,7 @@ pub use ewma::EwmaChart;
 pub use life::RemainingLife;
 pub use mahalanobis::SmoothedMahalanobis;
 pub use mixture::GaussianMixture;
+pub use model::{Engine, ModelKernel};
 pub use pca_t2q::PcaT2Q;
 pub use range_extension::RangeExtension;
 pub use scorer::ScorerKernel;

@@ -143,16 +143,20 @@ impl SmoothedMahalanobis {
         // value's residual is 0.
         self.regimes.scales(window.regimes[window.head]).residuals(slot, &mut self.leaving);
         self.regimes.scales(regime).residuals(row, &mut self.coming);
-        for ((sum, leaving), coming) in window.sums.iter_mut().zip(&self.leaving).zip(&self.coming) {
-            *sum = *sum - leaving + coming;
-        }
         let is_whole = |row: &[f64]| row.iter().fold(true, |whole, value| whole & !value.is_nan());
         if !(is_whole(slot) && is_whole(row)) {
             for ((count, old), new) in window.counts.iter_mut().zip(&*slot).zip(row) {
                 *count = *count + u16::from(!new.is_nan()) - u16::from(!old.is_nan());
             }
         }
-        slot.copy_from_slice(row);
+        // The row is stored in the same loop: a copy of its own is a call out of WebAssembly.
+        let residuals = self.leaving.iter().zip(&self.coming);
+        for ((sum, (leaving, coming)), (old, new)) in
+            window.sums.iter_mut().zip(residuals).zip(slot.iter_mut().zip(row))
+        {
+            *sum = *sum - leaving + coming;
+            *old = *new;
+        }
         window.regimes[window.head] = regime;
         window.filled = (window.filled + 1).min(self.window);
         window.head += 1;
@@ -166,9 +170,14 @@ impl SmoothedMahalanobis {
     fn distance(&mut self, regime: u8, present: usize, shares: &mut [f64]) -> (f64, f64) {
         let mut limit = self.limit;
         if present == self.width {
-            self.product.fill(0.0);
-            let columns = self.columns[usize::from(regime)].chunks_exact(self.width);
-            for (column, &mean) in columns.zip(&self.mean) {
+            let mut columns = self.columns[usize::from(regime)].chunks_exact(self.width).zip(&self.mean);
+            // The first column sets what the others add to: to fill with zeros is a call out of WebAssembly.
+            if let Some((column, &mean)) = columns.next() {
+                for (product, weight) in self.product.iter_mut().zip(column) {
+                    *product = weight * mean;
+                }
+            }
+            for (column, &mean) in columns {
                 for (product, weight) in self.product.iter_mut().zip(column) {
                     *product += weight * mean;
                 }

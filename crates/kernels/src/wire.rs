@@ -104,11 +104,15 @@ fn field<'a, T: Packed>(name: &str, bytes: &'a [u8]) -> Result<Cow<'a, [T]>, Str
     T::view(bytes).ok_or_else(|| format!("the batch's {name} ends within a number"))
 }
 
-/// Makes a crate the WebAssembly guest of one kernel. The crate needs `wit-bindgen` and the contract in `../wit`.
+/// Makes a crate the WebAssembly guest of one kernel. The crate needs `wit-bindgen` and the contract, in `../wit` unless
+/// another folder is named.
 #[macro_export]
 macro_rules! export_scorer {
     ($kernel:ty) => {
-        wit_bindgen::generate!({ path: "../wit", world: "scorer" });
+        $crate::export_scorer!($kernel, "../wit");
+    };
+    ($kernel:ty, $contract:literal) => {
+        wit_bindgen::generate!({ path: $contract, world: "scorer" });
 
         use exports::twinwright::scoring::scoring::{Batch, Descriptor, Guest, Scored};
 

@@ -2,11 +2,13 @@
 //!
 //! A plain Rust installation has no WebAssembly target, and machines differ in how they can get one: [`toolchain`]
 //! finds a way by itself and says which it took. [`compile`] runs cargo there; [`component`] wraps the core modules.
-//! [`build_one`] builds a single scorer in a folder of its own, in Rust, Python, JavaScript or C.
+//! [`build_one`] builds a single scorer in a folder of its own, in Rust, Python, JavaScript or C, or puts a model at the end
+//! of its engine.
 //! Nothing else is needed: no `wasm-tools`, no `cargo-component`.
 
 use std::path::{Path, PathBuf};
 
+mod carried;
 mod compile;
 mod component;
 mod error;

@@ -45,14 +45,16 @@ pub struct Module {
     pub manifest: Option<Manifest>,
 }
 
-/// All crates in name order; a crate is a folder with a `Cargo.toml` (scorers in other languages have none).
+/// All crates in name order; a crate is a folder with a `Cargo.toml` that is no workspace's (scorers in
+/// other languages have none).
 pub(crate) fn find(wasm_modules_dir: &Path, which: Which) -> Result<Vec<Module>, BuildError> {
     let entries = std::fs::read_dir(wasm_modules_dir)
         .map_err(|cause| BuildError::File { path: wasm_modules_dir.to_owned(), cause })?;
     let mut modules = Vec::new();
     for entry in entries.flatten() {
         let folder = entry.path();
-        if !folder.join("Cargo.toml").is_file() {
+        let is_crate = |text: String| !text.lines().any(|line| line.trim() == "[workspace]");
+        if !std::fs::read_to_string(folder.join("Cargo.toml")).is_ok_and(is_crate) {
             continue;
         }
         let name = entry.file_name().to_string_lossy().into_owned();

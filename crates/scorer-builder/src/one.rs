@@ -9,7 +9,7 @@ use wit_parser::Resolve;
 
 use crate::process::{output_of, run};
 use crate::toolchain::{self, TARGET};
-use crate::{BuildError, BuiltScorer, component, modules};
+use crate::{BuildError, BuiltScorer, carried, component, modules};
 
 /// World of the contract.
 const WORLD: &str = "scorer";
@@ -17,11 +17,16 @@ const WORLD: &str = "scorer";
 const PYTHON_TOOL: &str = "componentize-py";
 
 /// Builds the scorer of a folder into `<folder>/dist/<name>.wasm`, with its manifest beside it. The folder holds
-/// `Cargo.toml`, `app.py`, `scorer.js` or `scorer.c`, a `manifest.json`, and the contract in `wit/`.
+/// `Cargo.toml`, `app.py`, `scorer.js` or `scorer.c`, a `manifest.json`, and the contract in `wit/`; or `model.onnx` with
+/// `model.json`, for an engine in one of the `engines` folders.
 ///
 /// # Errors
 /// [`BuildError`]; a missing tool is named with the command that installs it.
-pub fn build_one(folder: &Path, progress: &mut dyn FnMut(&str)) -> Result<BuiltScorer, BuildError> {
+pub fn build_one(
+    folder: &Path,
+    engines: &[PathBuf],
+    progress: &mut dyn FnMut(&str),
+) -> Result<BuiltScorer, BuildError> {
     let file = |path: &Path| {
         let path = path.to_owned();
         move |cause| BuildError::File { path, cause }
@@ -29,16 +34,17 @@ pub fn build_one(folder: &Path, progress: &mut dyn FnMut(&str)) -> Result<BuiltS
     let folder = fs::canonicalize(folder).map_err(file(folder))?;
     let name = folder.file_name().unwrap_or_default().to_string_lossy().into_owned();
     let manifest = folder.join("manifest.json");
-    modules::read_manifest(&manifest, &name)?.ok_or_else(|| BuildError::Manifest {
+    let read = modules::read_manifest(&manifest, &name)?.ok_or_else(|| BuildError::Manifest {
         path: manifest.clone(),
         cause: "it is missing; write name, version, world, summary and author".to_owned(),
     })?;
-    let wit = [folder.join("wit"), folder.join("../wit")].into_iter().find(|wit| wit.is_dir()).ok_or_else(
-        || BuildError::Component {
+    let wit = [folder.join("wit"), folder.join("../wit")].into_iter().find(|wit| wit.is_dir());
+    let wit = || {
+        wit.clone().ok_or_else(|| BuildError::Component {
             name: name.clone(),
             cause: "the contract is missing; copy scorer.wit into wit/".to_owned(),
-        },
-    )?;
+        })
+    };
     let out = folder.join("dist");
     fs::create_dir_all(&out).map_err(file(&out))?;
     let path = out.join(format!("{name}.wasm"));
@@ -46,11 +52,13 @@ pub fn build_one(folder: &Path, progress: &mut dyn FnMut(&str)) -> Result<BuiltS
     let how = if has("Cargo.toml") {
         rust(&folder, &name, &path, progress)?
     } else if has("app.py") {
-        python(&folder, &wit, &path, progress)?
+        python(&folder, &wit()?, &path, progress)?
     } else if has("scorer.js") {
-        javascript(&folder, &wit, &path, progress)?
+        javascript(&folder, &wit()?, &path, progress)?
     } else if has("scorer.c") {
-        c(&folder, &name, &wit, &path, progress)?
+        c(&folder, &name, &wit()?, &path, progress)?
+    } else if has(carried::MODEL) {
+        carried::build(&folder, &read, engines, &path)?
     } else {
         return Err(BuildError::NoModules { folder });
     };

@@ -16,6 +16,10 @@ const ADD_DEADLINE: Duration = Duration::from_secs(60);
 const SYSTEM_RUSTC: &str = "/usr/bin/rustc";
 const SYSTEM_CARGO: &str = "/usr/bin/cargo";
 
+/// Two numbers at a time: every host that runs components has it, and kernels are loops over numbers. And no source of
+/// random numbers but the one that a scorer brings: the target has none, and the crate getrandom asks.
+const FLAGS: &str = "-Ctarget-feature=+simd128 --cfg getrandom_backend=\"custom\"";
+
 /// How the scorers are compiled.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Toolchain {
@@ -113,8 +117,7 @@ pub(crate) fn cargo(toolchain: &Toolchain) -> Command {
         command.env_remove(name);
     }
     command.args(["build", "--release", "--target", TARGET]);
-    // Two numbers at a time: every host that runs components has it, and kernels are loops over numbers.
-    command.env("CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUSTFLAGS", "-Ctarget-feature=+simd128");
+    command.env("CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUSTFLAGS", FLAGS);
     if let Toolchain::FromSource { linker } = toolchain {
         command
             .arg("-Zbuild-std=std,panic_abort")

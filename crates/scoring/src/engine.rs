@@ -42,6 +42,9 @@ pub struct EngineConfig {
     pub retire_after: u32,
     /// Who compiles; `None`: the calling process.
     pub compiler: Option<CompilerProcess>,
+    /// Counts the fuel that calls take, for benches: the same rows take the same fuel on every machine, and each
+    /// instruction costs more time. A metered engine compiles in the calling process.
+    pub metered: bool,
 }
 
 impl Default for EngineConfig {
@@ -58,6 +61,7 @@ impl Default for EngineConfig {
             instances: 256,
             retire_after: 10_000,
             compiler: CompilerProcess::own(),
+            metered: false,
         }
     }
 }
@@ -144,6 +148,7 @@ pub(crate) fn settings(pool: Option<&EngineConfig>) -> Config {
         .max_wasm_stack(GUEST_STACK)
         .memory_init_cow(true);
     if let Some(config) = pool {
+        settings.consume_fuel(config.metered);
         let mut pooling = PoolingAllocationConfig::default();
         pooling
             .total_component_instances(config.instances)

@@ -55,6 +55,12 @@ pub enum LoadError {
         /// Which rule.
         cause: String,
     },
+    /// The model that it carries cannot be handed over.
+    #[error("the model in the component is wrong: {cause}")]
+    Model {
+        /// What is wrong.
+        cause: String,
+    },
     /// It does not accept the baseline, or failed while it looked at it.
     #[error("scorer {scorer} cannot use the baseline: {cause}")]
     Prepare {

@@ -75,6 +75,12 @@ impl WasmScorer {
         &self.loaded
     }
 
+    /// Fuel that this instance has taken so far, where the engine meters it.
+    pub fn fuel(&self) -> Option<u64> {
+        let left = self.live.as_ref()?.store.get_fuel().ok()?;
+        Some(u64::MAX - left)
+    }
+
     fn start(&self) -> Result<Live, ScorerError> {
         let inner = &self.loaded.inner;
         let deadline = inner.shared.config.prepare_deadline;
@@ -85,7 +91,9 @@ impl WasmScorer {
             Err(error) => return Err(self.failure(&error, store.data(), deadline)),
         };
         store.data_mut().begin();
-        let prepared = scorer.twinwright_scoring_scoring().call_prepare(&mut store, &self.baseline);
+        let document = inner.model.as_ref().map(|model| model.with_baseline(&self.baseline));
+        let document = document.as_deref().unwrap_or(&self.baseline);
+        let prepared = scorer.twinwright_scoring_scoring().call_prepare(&mut store, document);
         inner.metrics.dropped(store.data_mut().end());
         match prepared {
             Ok(Ok(())) => Ok(Live { store, scorer, batches: 0 }),

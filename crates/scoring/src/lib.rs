@@ -15,6 +15,7 @@
 
 mod bindings;
 mod cache;
+mod carried;
 pub mod compiler;
 pub mod conformance;
 pub mod engine;

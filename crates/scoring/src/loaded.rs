@@ -9,6 +9,7 @@ use wasmtime::component::{Component, HasSelf, Linker};
 use crate::LoadError;
 use crate::bindings::ScorerPre;
 use crate::cache::trusted;
+use crate::carried::{CarriedModel, take_apart};
 use crate::compiler::compile_apart;
 use crate::engine::{ScoringEngine, Shared, ticks};
 use crate::guest::Guest;
@@ -48,6 +49,7 @@ pub(crate) struct Inner {
     descriptor: Descriptor,
     sha256: String,
     from_cache: bool,
+    pub(crate) model: Option<CarriedModel>,
     pub(crate) metrics: ScorerMetrics,
 }
 
@@ -69,18 +71,26 @@ impl ScoringEngine {
     pub fn load(&self, bytes: &[u8]) -> Result<LoadedScorer, LoadError> {
         let shared = &self.shared;
         check_header(bytes, shared.config.component_limit)?;
+        let (code, model) = take_apart(bytes)?;
         let sha256 = hexadecimal(&Sha256::digest(bytes));
-        let cached = shared.cache.as_ref().and_then(|cache| cache.read(&sha256, &shared.engine));
+        // An engine is the same code under all its models.
+        let key = if model.is_some() { hexadecimal(&Sha256::digest(code)) } else { sha256.clone() };
+        let cached = shared.cache.as_ref().and_then(|cache| cache.read(&key, &shared.engine));
         let from_cache = cached.is_some();
         let component = match cached {
             Some(component) => component,
-            None => compile(shared, bytes, &sha256)?,
+            None => compile(shared, code, &key)?,
         };
         let pre = link(shared, &component)?;
-        let descriptor = describe(shared, &pre)?;
+        let mut descriptor = describe(shared, &pre)?;
+        if let Some(CarriedModel { name, version, .. }) = &model {
+            (descriptor.name, descriptor.version) = (name.clone(), version.clone());
+        }
+        check_names(&descriptor)?;
         let id = format!("{}@{}", descriptor.name, descriptor.version);
         let metrics = ScorerMetrics::default();
-        let inner = Inner { shared: Arc::clone(shared), pre, id, descriptor, sha256, from_cache, metrics };
+        let inner =
+            Inner { shared: Arc::clone(shared), pre, id, descriptor, sha256, from_cache, model, metrics };
         Ok(LoadedScorer { inner: Arc::new(inner) })
     }
 }
@@ -96,7 +106,7 @@ impl LoadedScorer {
         &self.inner.descriptor
     }
 
-    /// SHA-256 of the component, hexadecimal: names the scorer beyond doubt.
+    /// SHA-256 of the component with the model that it may carry, hexadecimal: names the scorer beyond doubt.
     pub fn sha256(&self) -> &str {
         &self.inner.sha256
     }
@@ -136,6 +146,8 @@ pub(crate) fn store(shared: &Shared, id: &str, deadline: std::time::Duration, me
     store.limiter(|guest| guest);
     store.set_hostcall_fuel(shared.config.answer_limit);
     store.set_epoch_deadline(ticks(deadline));
+    // An engine that does not meter refuses fuel, and needs none.
+    let _ = store.set_fuel(u64::MAX);
     store
 }
 
@@ -159,11 +171,11 @@ fn compile(shared: &Shared, bytes: &[u8], sha256: &str) -> Result<Component, Loa
     let failed = |error: wasmtime::Error| LoadError::Compile { cause: cause(&error) };
     crate::survey::survey(bytes)?;
     let (component, code) = match &shared.config.compiler {
-        Some(compiler) => {
+        Some(compiler) if !shared.config.metered => {
             let code = compile_apart(compiler, &shared.config, bytes)?;
             (trusted(&shared.engine, &code).map_err(failed)?, Some(code))
         }
-        None => (Component::from_binary(&shared.engine, bytes).map_err(failed)?, None),
+        _ => (Component::from_binary(&shared.engine, bytes).map_err(failed)?, None),
     };
     // Checked before it is kept: what the host refuses does not fill the cache.
     check_imports(shared, &component)?;
@@ -202,6 +214,15 @@ fn describe(shared: &Shared, pre: &ScorerPre<Guest>) -> Result<Descriptor, LoadE
         .instantiate(&mut store)
         .and_then(|scorer| scorer.twinwright_scoring_scoring().call_describe(&mut store))
         .map_err(|error| LoadError::Describe { cause: cause(&error) })?;
+    Ok(Descriptor {
+        name: told.name,
+        version: told.version,
+        state_format: told.state_format,
+        deterministic: told.deterministic,
+    })
+}
+
+fn check_names(told: &Descriptor) -> Result<(), LoadError> {
     let wrong = |cause: String| Err(LoadError::Descriptor { cause });
     let word =
         |character: char| character.is_ascii_lowercase() || character.is_ascii_digit() || character == '-';
@@ -221,12 +242,7 @@ fn describe(shared: &Shared, pre: &ScorerPre<Guest>) -> Result<Descriptor, LoadE
     {
         return wrong(format!("version {:?} must be a semantic version like 1.2.0", tame(&told.version)));
     }
-    Ok(Descriptor {
-        name: told.name,
-        version: told.version,
-        state_format: told.state_format,
-        deterministic: told.deterministic,
-    })
+    Ok(())
 }
 
 /// Whether bytes have a SHA-256, given in hexadecimal.

@@ -6,6 +6,7 @@
 //! into decisions.
 
 pub mod assets;
+pub mod backtest;
 pub mod canary;
 pub mod decisions;
 pub mod document;

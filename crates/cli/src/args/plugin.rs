@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand, ValueEnum};
 
-use super::DataOption;
+use super::{DataOption, HistoryTarget, Span};
 
 /// Commands of `plugin`.
 #[derive(Debug, Subcommand)]
@@ -17,8 +17,12 @@ pub enum PluginCommand {
     Check(CheckOptions),
     /// Run the cases of a folder (golden/*.json: baseline, batch, expected).
     Test(CheckOptions),
+    /// Say of an ONNX file which engine reads it, what to export otherwise, and compare with onnxruntime.
+    CheckModel(CheckModelOptions),
     /// Time and memory of a component by batch size, beside the built-in scorer.
     Bench(PluginBenchOptions),
+    /// Run a version through stored history beside the one that serves: alerts gained and lost, scores, a picture.
+    Replay(PluginReplayOptions),
     /// Make a signing key, private to this user, and trust it on this platform.
     Keygen {
         /// Who the key belongs to, for people.
@@ -78,6 +82,10 @@ pub enum Language {
     Js,
     /// C.
     C,
+    /// A model as an ONNX file: neural networks, linear models, mixtures.
+    Onnx,
+    /// Forests and boosted trees as an ONNX file.
+    Trees,
 }
 
 /// Options of `plugin new`.
@@ -99,6 +107,79 @@ pub struct BuildOptions {
     /// The scorer's folder.
     #[arg(default_value = ".")]
     pub folder: PathBuf,
+    /// Where the engines of models are.
+    #[command(flatten)]
+    pub engines: EnginesOption,
+}
+
+/// Where the engines of models are.
+#[derive(Clone, Debug, Args)]
+pub struct EnginesOption {
+    /// Folder of the engines that read models [default: `engines` beside this program's folder].
+    #[arg(long, value_name = "DIR", env = "TWINWRIGHT_ENGINES")]
+    pub engines: Option<PathBuf>,
+}
+
+impl EnginesOption {
+    /// Folders to look in.
+    pub fn folders(&self) -> Vec<PathBuf> {
+        let program = std::env::current_exe().ok();
+        let beside = program.iter().flat_map(|program| program.ancestors().skip(1).take(2));
+        let beside = beside.map(|folder| folder.join("engines"));
+        self.engines.iter().cloned().chain(beside).collect()
+    }
+}
+
+/// Options of `plugin replay`.
+#[derive(Clone, Debug, Args)]
+#[command(after_help = "Examples:
+  twinwright plugin replay --equipment robotic-arm --from 7d
+  twinwright plugin replay my-scorer --equipment robotic-arm --from 2026-03-01 --to 2026-03-08 --html replay.html")]
+pub struct PluginReplayOptions {
+    /// The scorer's folder (a built one), or a component.
+    #[arg(default_value = ".")]
+    pub path: PathBuf,
+    /// Equipment model: its baseline, its alert rules, and its devices unless some are named.
+    #[arg(long, value_name = "MODEL")]
+    pub equipment: String,
+    /// When and whose.
+    #[command(flatten)]
+    pub span: Span,
+    /// Another scorer to hold it against: a folder or component [default: the promoted one, else the baseline's].
+    #[arg(long, value_name = "PATH")]
+    pub beside: Option<PathBuf>,
+    /// Another baseline than the promoted one.
+    #[arg(long, value_name = "FILE")]
+    pub baseline: Option<PathBuf>,
+    /// Write a page with distributions and alerts in time.
+    #[arg(long, value_name = "FILE")]
+    pub html: Option<PathBuf>,
+    /// Folder of the scorers that come with the app.
+    #[arg(long, value_name = "DIR", env = "TWINWRIGHT_SCORERS")]
+    pub scorers: Option<PathBuf>,
+    /// Whose history.
+    #[command(flatten)]
+    pub target: HistoryTarget,
+}
+
+/// Options of `plugin check-model`.
+#[derive(Clone, Debug, Args)]
+pub struct CheckModelOptions {
+    /// The model.
+    #[arg(value_name = "FILE.onnx")]
+    pub model: PathBuf,
+    /// Signals of a row, where the model does not say.
+    #[arg(long, value_name = "N")]
+    pub signals: Option<usize>,
+    /// Rows to compare.
+    #[arg(long, value_name = "N", default_value_t = 1_000, value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    pub rows: u32,
+    /// A Python that has onnxruntime, to compare with [default: .venv/bin/python, then python3].
+    #[arg(long, value_name = "PROGRAM", env = "TWINWRIGHT_PYTHON")]
+    pub python: Option<PathBuf>,
+    /// Where the engines are.
+    #[command(flatten)]
+    pub engines: EnginesOption,
 }
 
 /// Options of `plugin check` and `plugin test`.
@@ -124,6 +205,9 @@ pub struct PluginBenchOptions {
     /// Signals of the made-up baseline.
     #[arg(long, default_value_t = 8)]
     pub signals: usize,
+    /// Fail where a row takes more fuel (instructions, the same on every machine).
+    #[arg(long, value_name = "N")]
+    pub most_fuel: Option<u64>,
 }
 
 /// Options of `plugin sign`.

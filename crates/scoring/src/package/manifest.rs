@@ -90,13 +90,22 @@ impl Draft {
     /// # Errors
     /// [`PackageError::Manifest`] where name or version differ from the descriptor's.
     pub fn complete(
-        self,
+        mut self,
         component: &[u8],
         descriptor: &Descriptor,
         created: &str,
     ) -> Result<Manifest, PackageError> {
         self.check()?;
         self.fits(descriptor)?;
+        if let Ok(Some(carried)) = twinwright_model::split(component) {
+            let found = hexadecimal(&Sha256::digest(carried.model));
+            if self.model_sha256.as_ref().is_some_and(|said| *said != found) {
+                let rule =
+                    format!("the component carries the model {found}; leave the field out, it is filled in");
+                return Err(PackageError::Manifest { field: "model_sha256", rule });
+            }
+            self.model_sha256 = Some(found);
+        }
         Ok(Manifest {
             format: FORMAT,
             sha256: hexadecimal(&Sha256::digest(component)),

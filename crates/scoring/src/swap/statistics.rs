@@ -23,7 +23,14 @@ impl Histogram {
         self.counts.iter().sum()
     }
 
-    fn shares(&self) -> [f64; BINS] {
+    /// Where each bin begins, and the part of all scores in it.
+    pub fn shares(&self) -> impl Iterator<Item = (f64, f64)> {
+        let total = self.total().max(1) as f64;
+        let from = std::iter::once(0.0).chain(BORDERS);
+        from.zip(self.counts).map(move |(from, count)| (from, count as f64 / total))
+    }
+
+    fn smoothed_shares(&self) -> [f64; BINS] {
         // Half a row in every bin, so that an empty one has a logarithm.
         let total = self.total() as f64 + 0.5 * BINS as f64;
         self.counts.map(|count| (count as f64 + 0.5) / total)
@@ -38,7 +45,8 @@ pub fn population_stability(left: &Histogram, right: &Histogram) -> f64 {
     if n == 0.0 || m == 0.0 {
         return 0.0;
     }
-    let index: f64 = left.shares().iter().zip(right.shares()).map(|(l, r)| (l - r) * (l / r).ln()).sum();
+    let index: f64 =
+        left.smoothed_shares().iter().zip(right.smoothed_shares()).map(|(l, r)| (l - r) * (l / r).ln()).sum();
     let used = left.counts.iter().zip(right.counts).filter(|(l, r)| **l + r > 0).count();
     (index - used.saturating_sub(1) as f64 * (1.0 / n + 1.0 / m)).max(0.0)
 }

@@ -3,7 +3,7 @@
 mod host;
 mod python;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use anyhow::{Context as _, bail};
@@ -52,7 +52,7 @@ fn run(options: &EvaluateOptions) -> anyhow::Result<Report> {
         }
         None => Settings::frozen()?,
     };
-    let mut host = WasmHost::new(scorers(options)?, options.references)?;
+    let mut host = WasmHost::new(scorers_folder(options.scorers.as_deref())?, options.references)?;
     let start = Instant::now();
     let mut report = suite.run(&options.data, &settings, &mut host)?;
     report.seconds = start.elapsed().as_secs_f64();
@@ -64,9 +64,9 @@ fn run(options: &EvaluateOptions) -> anyhow::Result<Report> {
 }
 
 /// The folder of scorers: as asked for, or where packaging puts them.
-fn scorers(options: &EvaluateOptions) -> anyhow::Result<PathBuf> {
-    if let Some(folder) = &options.scorers {
-        return Ok(folder.clone());
+pub(super) fn scorers_folder(asked: Option<&Path>) -> anyhow::Result<PathBuf> {
+    if let Some(folder) = asked {
+        return Ok(folder.to_owned());
     }
     let beside = std::env::current_exe().ok().and_then(|exe| Some(exe.parent()?.parent()?.to_owned()));
     let folders = [beside, Some(PathBuf::from("target"))];

@@ -3,14 +3,14 @@
 use std::fs;
 use std::time::{Duration, Instant};
 
-use anyhow::Context as _;
+use anyhow::{Context as _, bail};
 use serde_json::json;
 use twinwright_core::scoring::{ScoreBatch, Scorer, StateBlobs};
 use twinwright_kernels::Baseline;
 use twinwright_scoring::StandIn;
 
 use super::cases::{cases_of, component_of, made_up};
-use super::package::load;
+use super::package::{load, metered};
 use crate::args::PluginBenchOptions;
 use crate::output::{Output, table};
 
@@ -18,6 +18,10 @@ const SIZES: [usize; 4] = [1, 10, 100, 1_000];
 /// Each size is timed for so long, and at least a few times.
 const BUDGET: Duration = Duration::from_millis(600);
 const DEVICES: usize = 10;
+/// Rows of the call whose fuel is counted: few, because a metered scorer is slower.
+const METERED_ROWS: usize = 100;
+/// Limit of the built-in scorer where the baseline has none: it changes no time.
+const BUILT_IN_LIMIT: f64 = 4.0;
 
 /// Runs `plugin bench`.
 pub(super) fn bench(options: &PluginBenchOptions, output: Output) -> anyhow::Result<()> {
@@ -31,12 +35,18 @@ pub(super) fn bench(options: &PluginBenchOptions, output: Output) -> anyhow::Res
     };
     let baseline = Baseline::from_json(&json)?;
     let mut scorer = loaded.instantiate(&json)?;
-    let mut native = StandIn::new(&json)?;
+    let mut own = baseline.clone();
+    own.limits.entry("ewma-chart".to_owned()).or_insert(BUILT_IN_LIMIT);
+    let mut native = StandIn::new(&own.to_json()?)?;
     let mut rows = Vec::new();
     for size in SIZES {
         rows.push((size, fastest(&mut scorer, &baseline, size)?, fastest(&mut native, &baseline, size)?));
     }
     let memory = loaded.metrics().memory;
+    let mut counted = metered()?.load(&bytes)?.instantiate(&json)?;
+    let before = counted.fuel();
+    fastest_of(&mut counted, &baseline, METERED_ROWS, 1)?;
+    let fuel = counted.fuel().zip(before).map(|(after, before)| (after - before) / METERED_ROWS as u64);
     let per_row = |size: usize, took: Duration| took.as_secs_f64() * 1e6 / size as f64;
     let sizes: Vec<_> = rows
         .iter()
@@ -48,6 +58,7 @@ pub(super) fn bench(options: &PluginBenchOptions, output: Output) -> anyhow::Res
     let shown = json!({
         "scorer": loaded.id(), "bytes": bytes.len(), "load_ms": load_ms, "from_cache": loaded.from_cache(),
         "memory_bytes": memory, "signals": baseline.signals.len(), "sizes": sizes,
+        "fuel_per_row": fuel,
     });
     output.result(&shown, || {
         let lines: Vec<Vec<String>> = rows
@@ -64,20 +75,35 @@ pub(super) fn bench(options: &PluginBenchOptions, output: Output) -> anyhow::Res
             })
             .collect();
         format!(
-            "{}: {} kB, loaded in {load_ms:.0} ms ({}), memory {} kB, {} signals\n{}",
+            "{}: {} kB, loaded in {load_ms:.0} ms ({}), memory {} kB, {} signals, fuel {} a row\n{}",
             loaded.id(),
             bytes.len() / 1000,
             if loaded.from_cache() { "compiled before" } else { "compiled now" },
             memory / 1000,
             baseline.signals.len(),
+            fuel.map_or("not metered".to_owned(), |fuel| fuel.to_string()),
             table(&["rows a call", "µs a row", "rows/s", "times the built-in scorer"], &lines)
         )
     });
-    Ok(())
+    match (fuel, options.most_fuel) {
+        (Some(fuel), Some(most)) if fuel > most => {
+            bail!("{} takes {fuel} fuel a row, at most {most} is allowed", loaded.id())
+        }
+        _ => Ok(()),
+    }
 }
 
 /// The fastest of many calls: others share the machine.
 fn fastest(scorer: &mut dyn Scorer, baseline: &Baseline, rows: usize) -> anyhow::Result<Duration> {
+    fastest_of(scorer, baseline, rows, i64::MAX)
+}
+
+fn fastest_of(
+    scorer: &mut dyn Scorer,
+    baseline: &Baseline,
+    rows: usize,
+    most: i64,
+) -> anyhow::Result<Duration> {
     let signals = baseline.signals.len();
     let means: &[f64] = baseline.regimes.first().map_or(&[], |regime| &regime.mean);
     let device: Vec<u32> = (0..rows).map(|row| u32::try_from(row % DEVICES).unwrap_or(0)).collect();
@@ -87,7 +113,7 @@ fn fastest(scorer: &mut dyn Scorer, baseline: &Baseline, rows: usize) -> anyhow:
     let mut state = StateBlobs { bytes: Vec::new(), ends: vec![0; DEVICES] };
     let (mut best, begun) = (Duration::MAX, Instant::now());
     let mut calls = 0_i64;
-    while calls < 5 || begun.elapsed() < BUDGET {
+    while calls < most && (calls < 5 || begun.elapsed() < BUDGET) {
         let from = 1_700_000_000_000_000 + calls * 1_000_000 * i64::try_from(rows)?;
         let time: Vec<i64> = (0..i64::try_from(rows)?).map(|row| from + row * 1_000_000).collect();
         let batch =

@@ -8,7 +8,7 @@ use crate::output::Output;
 
 /// Runs `plugin build`.
 pub(super) fn build(options: &BuildOptions, output: Output) -> anyhow::Result<()> {
-    let built = build_one(&options.folder, &mut |line| {
+    let built = build_one(&options.folder, &options.engines.folders(), &mut |line| {
         if !output.is_json() {
             eprintln!("{line}");
         }

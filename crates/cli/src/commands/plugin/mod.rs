@@ -1,18 +1,21 @@
 //! `plugin`: a scorer's way from an empty folder to all devices, and back.
 //!
 //! [`keys`] are the platform's key and trust document, `package` signs and verifies, `registry` publishes and shows,
-//! `decide` tries, promotes and rolls back, `check` holds a component against its rules and cases, `bench` measures it,
+//! `decide` tries, promotes and rolls back, `check` holds a component against its rules and cases, `check_model` a model
+//! against the engines, `bench` measures, `replay` tests on history,
 //! `new` and `build` are for authors.
 
 mod bench;
 mod build;
 mod cases;
 mod check;
+mod check_model;
 mod decide;
 pub mod keys;
 mod new;
 mod package;
 mod registry;
+mod replay;
 
 use crate::args::PluginCommand;
 use crate::output::Output;
@@ -27,7 +30,9 @@ pub async fn plugin(command: PluginCommand, output: Output) -> anyhow::Result<()
         PluginCommand::Build(options) => build::build(&options, output),
         PluginCommand::Check(options) => check::check(&options, output),
         PluginCommand::Test(options) => check::test(&options, output),
+        PluginCommand::CheckModel(options) => check_model::check_model(&options, output),
         PluginCommand::Bench(options) => bench::bench(&options, output),
+        PluginCommand::Replay(options) => replay::replay(&options, output).await,
         PluginCommand::Keygen { owner, data } => keys::keygen(&data.data, &owner, output),
         PluginCommand::Sign(options) => package::sign(&options, output),
         PluginCommand::Verify(options) => package::verify(&options, output),

@@ -11,13 +11,17 @@ use crate::output::Output;
 /// Name that the examples use, and that a new scorer's replaces.
 const NAME: &str = "drift-";
 /// The contract, for the tools of each language.
-const WIT: &str = include_str!("../../../../../wasm-modules/wit/scorer.wit");
+const WIT: &[u8] = include_bytes!("../../../../../wasm-modules/wit/scorer.wit");
 
-type Files = &'static [(&'static str, &'static str)];
+type Files = &'static [(&'static str, &'static [u8])];
 
 macro_rules! example {
     ($folder:literal, $($file:literal),+) => {
-        &[$(($file, include_str!(concat!("../../../../../wasm-modules/", $folder, "/", $file)))),+]
+        {
+            const FILES: Files =
+                &[$(($file, include_bytes!(concat!("../../../../../wasm-modules/", $folder, "/", $file)))),+];
+            FILES
+        }
     };
 }
 
@@ -41,6 +45,28 @@ fn files(language: Language) -> (&'static str, Files) {
         Language::C => {
             ("c", example!("drift-c", "scorer.c", "twinwright.h", "manifest.json", "golden/drift.json"))
         }
+        Language::Onnx => (
+            "onnx",
+            example!(
+                "drift-onnx",
+                "export.py",
+                "model.onnx",
+                "model.json",
+                "manifest.json",
+                "golden/blocked.json"
+            ),
+        ),
+        Language::Trees => (
+            "trees",
+            example!(
+                "drift-trees",
+                "export.py",
+                "model.onnx",
+                "model.json",
+                "manifest.json",
+                "golden/dry.json"
+            ),
+        ),
         Language::Rust => (
             "rust",
             example!("drift-rust/template", "lib.rs", "Cargo.toml.txt", "manifest.json", "golden/drift.json"),
@@ -61,7 +87,7 @@ pub(super) fn new(options: &NewOptions, output: Output) -> anyhow::Result<()> {
     let (suffix, files) = files(options.lang);
     let mut written = Vec::new();
     let contract = [("wit/scorer.wit", WIT)];
-    for (path, text) in files.iter().chain(&contract) {
+    for (path, bytes) in files.iter().chain(&contract) {
         let target = match *path {
             "lib.rs" => "src/lib.rs",
             "Cargo.toml.txt" => "Cargo.toml",
@@ -71,8 +97,14 @@ pub(super) fn new(options: &NewOptions, output: Output) -> anyhow::Result<()> {
         if let Some(parent) = target.parent() {
             fs::create_dir_all(parent).with_context(|| format!("cannot make {}", parent.display()))?;
         }
-        let text = text.replace(&format!("{NAME}{suffix}"), &options.name);
-        fs::write(&target, text).with_context(|| format!("cannot write {}", target.display()))?;
+        // The example's name gives way to the new one; a model's own name is nobody's affair.
+        let named = match std::str::from_utf8(bytes) {
+            Ok(text) if !path.ends_with(".onnx") => {
+                text.replace(&format!("{NAME}{suffix}"), &options.name).into_bytes()
+            }
+            _ => bytes.to_vec(),
+        };
+        fs::write(&target, named).with_context(|| format!("cannot write {}", target.display()))?;
         written.push(target);
     }
     output.result(&json!({ "folder": folder, "files": written }), || {

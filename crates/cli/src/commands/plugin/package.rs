@@ -27,9 +27,19 @@ pub(super) fn read_component(path: &Path) -> anyhow::Result<Vec<u8>> {
 
 /// An engine with the limits of the defaults, and machine code kept for the next command.
 pub(super) fn engine() -> anyhow::Result<ScoringEngine> {
+    Ok(ScoringEngine::new(config())?)
+}
+
+/// One that counts the fuel of calls.
+pub(super) fn metered() -> anyhow::Result<ScoringEngine> {
+    Ok(ScoringEngine::new(EngineConfig { metered: true, ..config() })?)
+}
+
+/// The limits of the defaults, and machine code kept for the next command.
+pub(super) fn config() -> EngineConfig {
     let home = std::env::var_os("HOME").map(PathBuf::from);
     let cache_dir = home.map(|home| home.join(".cache/twinwright/scorers"));
-    Ok(ScoringEngine::new(EngineConfig { cache_dir, instances: 16, ..EngineConfig::default() })?)
+    EngineConfig { cache_dir, instances: 16, ..EngineConfig::default() }
 }
 
 /// Loads a component.
