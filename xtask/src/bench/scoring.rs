@@ -1,5 +1,7 @@
 //! Scorers: what a row costs through WebAssembly, beside the same code without it, and what a swap costs.
 
+mod extism;
+
 use std::process::Command;
 use std::time::Duration;
 
@@ -40,7 +42,11 @@ pub(super) fn run(context: &Context) -> anyhow::Result<Vec<Figure>> {
             f64::NAN
         })
     });
-    Ok(figures_of(&told, interpreted))
+    let peer = extism::rows_per_s(context).unwrap_or_else(|error| {
+        say(&format!("no figure for extism: {error:#}"));
+        f64::NAN
+    });
+    Ok(figures_of(&told, interpreted, peer))
 }
 
 /// Rows a second of an example in calls of 1,000, as `plugin bench` tells them.
@@ -57,13 +63,14 @@ fn rows_per_s(context: &Context, language: &str) -> anyhow::Result<f64> {
     of_1000.and_then(|size| size["rows_per_s"].as_f64()).context("plugin bench told no calls of 1,000")
 }
 
-fn figures_of(told: &Value, [js, python]: [f64; 2]) -> Vec<Figure> {
+fn figures_of(told: &Value, [js, python]: [f64; 2], extism: f64) -> Vec<Figure> {
     let of = |name: &str| told[name].as_f64().unwrap_or(f64::NAN);
     let least = |name: &str, unit: &str, must, aim| Figure::at_least(name, of(name), unit, must, aim);
     let most = |name: &str, unit: &str, must, aim| Figure::at_most(name, of(name), unit, must, aim);
     vec![
         least("scoring_rows_per_s_core", "rows/s", 1_000_000.0, 5_000_000.0),
         most("scoring_ratio_to_native", "times", 2.0, 1.3),
+        Figure::at_most("scoring_ratio_to_extism", extism / of("scoring_rows_per_s_core"), "times", 1.0, 1.0),
         most("scoring_call_overhead_us", "µs", 0.5, 0.5),
         most("swap_p99_ratio", "times", 2.0, 2.0),
         most("promoted_scorer_start_ms", "ms", 50.0, 50.0),
@@ -80,7 +87,8 @@ mod tests {
     fn what_was_not_told_reaches_nothing() {
         let told =
             serde_json::json!({ "scoring_rows_per_s_core": 2_000_000, "scoring_ratio_to_native": 1.5 });
-        let holding = figures_of(&told, [30_000.0, f64::NAN]).iter().filter(|figure| figure.holds()).count();
-        assert_eq!(holding, 3);
+        let figures = figures_of(&told, [30_000.0, f64::NAN], 1_000_000.0);
+        let holding = figures.iter().filter(|figure| figure.holds()).count();
+        assert_eq!(holding, 4);
     }
 }
