@@ -20,8 +20,10 @@ use crate::blob::{Head, Tag, put_f64s};
 use crate::clock::{Clock, Step, gap_micros};
 use crate::drive::{RowKernel, drive};
 use crate::linear::{marginal_precision, reduced_limit};
-use crate::regime::Regimes;
+use crate::regime::{Regimes, Scales, capped};
 
+/// Signals that are taken at a time.
+pub(crate) const LANES: usize = 4;
 /// Reduced matrices kept: devices with a failed sensor each need their own, and they alternate within a batch.
 const CACHED_PATTERNS: usize = 8;
 
@@ -35,8 +37,8 @@ pub struct SmoothedMahalanobis {
     baseline: u64,
     regimes: Regimes,
     precision: Vec<Vec<f64>>,
-    /// The same by columns, for the product with a whole row.
-    columns: Vec<Vec<f64>>,
+    /// The same for the product with a whole row: four lines at a time, column by column.
+    blocks: Vec<Vec<[f64; LANES]>>,
     cache: Vec<Pattern>,
     oldest: usize,
     /// One over each possible number of rows in the window: multiplying is much faster than dividing.
@@ -45,8 +47,6 @@ pub struct SmoothedMahalanobis {
     mean: Vec<f64>,
     absent: Vec<bool>,
     product: Vec<f64>,
-    leaving: Vec<f64>,
-    coming: Vec<f64>,
 }
 
 struct Pattern {
@@ -88,15 +88,13 @@ impl Kernel for SmoothedMahalanobis {
             baseline: Tag::new().text(&baseline.id).text(&baseline.data_hash).0,
             regimes: Regimes::new(baseline)?,
             precision: baseline.regimes.iter().map(|regime| regime.precision.clone()).collect(),
-            columns: baseline.regimes.iter().map(|regime| transposed(&regime.precision, width)).collect(),
+            blocks: baseline.regimes.iter().map(|regime| blocks(&regime.precision, width)).collect(),
             cache: Vec::new(),
             oldest: 0,
             inverse: (0..=baseline.window_rows).map(|rows| 1.0 / rows.max(1) as f64).collect(),
             mean: vec![0.0; width],
             absent: vec![false; width],
             product: vec![0.0; width],
-            leaving: vec![0.0; width],
-            coming: vec![0.0; width],
         })
     }
 
@@ -139,24 +137,9 @@ impl SmoothedMahalanobis {
     fn push(&mut self, window: &mut Window, row: &[f64], regime: u8) {
         let at = window.head * self.width;
         let slot = &mut window.rows[at..at + self.width];
-        // This is most of the kernel's time, so each loop does one thing to all signals, without a branch: an absent
-        // value's residual is 0.
-        self.regimes.scales(window.regimes[window.head]).residuals(slot, &mut self.leaving);
-        self.regimes.scales(regime).residuals(row, &mut self.coming);
-        let is_whole = |row: &[f64]| row.iter().fold(true, |whole, value| whole & !value.is_nan());
-        if !(is_whole(slot) && is_whole(row)) {
-            for ((count, old), new) in window.counts.iter_mut().zip(&*slot).zip(row) {
-                *count = *count + u16::from(!new.is_nan()) - u16::from(!old.is_nan());
-            }
-        }
-        // The row is stored in the same loop: a copy of its own is a call out of WebAssembly.
-        let residuals = self.leaving.iter().zip(&self.coming);
-        for ((sum, (leaving, coming)), (old, new)) in
-            window.sums.iter_mut().zip(residuals).zip(slot.iter_mut().zip(row))
-        {
-            *sum = *sum - leaving + coming;
-            *old = *new;
-        }
+        let leaving = self.regimes.scales(window.regimes[window.head]);
+        let coming = self.regimes.scales(regime);
+        exchange(slot, row, &mut window.sums, &mut window.counts, leaving, coming);
         window.regimes[window.head] = regime;
         window.filled = (window.filled + 1).min(self.window);
         window.head += 1;
@@ -170,16 +153,16 @@ impl SmoothedMahalanobis {
     fn distance(&mut self, regime: u8, present: usize, shares: &mut [f64]) -> (f64, f64) {
         let mut limit = self.limit;
         if present == self.width {
-            let mut columns = self.columns[usize::from(regime)].chunks_exact(self.width).zip(&self.mean);
-            // The first column sets what the others add to: to fill with zeros is a call out of WebAssembly.
-            if let Some((column, &mean)) = columns.next() {
-                for (product, weight) in self.product.iter_mut().zip(column) {
-                    *product = weight * mean;
+            let blocks = self.blocks[usize::from(regime)].chunks_exact(self.width);
+            for (block, product) in blocks.zip(self.product.chunks_mut(LANES)) {
+                let mut sums = [0.0; LANES];
+                for (weights, &mean) in block.iter().zip(&self.mean) {
+                    for (sum, weight) in sums.iter_mut().zip(weights) {
+                        *sum += weight * mean;
+                    }
                 }
-            }
-            for (column, &mean) in columns {
-                for (product, weight) in self.product.iter_mut().zip(column) {
-                    *product += weight * mean;
+                for (product, sum) in product.iter_mut().zip(sums) {
+                    *product = sum;
                 }
             }
         } else {
@@ -190,10 +173,12 @@ impl SmoothedMahalanobis {
                 *product = line.iter().zip(&self.mean).map(|(weight, mean)| weight * mean).sum();
             }
         }
+        let mut squared = 0.0;
         for ((share, mean), product) in shares.iter_mut().zip(&self.mean).zip(&self.product) {
             *share = mean * product;
+            squared += *share;
         }
-        (shares.iter().sum(), limit)
+        (squared, limit)
     }
 
     /// The means of the signals with half of their window; answers how many they are.
@@ -282,8 +267,11 @@ impl RowKernel for SmoothedMahalanobis {
             return (0.0, status::INSUFFICIENT);
         }
         let (squared, limit) = self.distance(regime, present, contributions);
-        contributions.iter_mut().for_each(|share| *share = if *share > 0.0 { *share } else { 0.0 });
-        let positive: f64 = contributions.iter().sum();
+        let mut positive = 0.0;
+        for share in contributions.iter_mut() {
+            *share = if *share > 0.0 { *share } else { 0.0 };
+            positive += *share;
+        }
         let score = squared.max(0.0).sqrt() / limit;
         let factor = if positive > 0.0 { score / positive } else { 0.0 };
         contributions.iter_mut().for_each(|contribution| *contribution *= factor);
@@ -291,8 +279,56 @@ impl RowKernel for SmoothedMahalanobis {
     }
 }
 
-fn transposed(matrix: &[f64], width: usize) -> Vec<f64> {
-    (0..width * width).map(|at| matrix[at % width * width + at / width]).collect()
+/// Lines of a matrix, so many at a time, each column's numbers side by side; lines beyond the last are zeros.
+fn blocks(matrix: &[f64], width: usize) -> Vec<[f64; LANES]> {
+    let weight = |line: usize, column: usize| if line < width { matrix[line * width + column] } else { 0.0 };
+    let block =
+        |first: usize| (0..width).map(move |column| std::array::from_fn(|lane| weight(first + lane, column)));
+    (0..width).step_by(LANES).flat_map(block).collect()
+}
+
+/// A row takes the place of the oldest one: the sums of residuals and the counts of values follow, and `slot` is the row.
+///
+/// This is most of the kernel's time. Signals go by fours, whose numbers the compiler keeps in registers; a loop of its own
+/// for each step costs several times as much in WebAssembly, and a copy of the row would be a call out of it.
+fn exchange(
+    slot: &mut [f64],
+    row: &[f64],
+    sums: &mut [f64],
+    counts: &mut [u16],
+    leaving: &Scales,
+    coming: &Scales,
+) {
+    let (slots, slot_rest) = slot.as_chunks_mut::<LANES>();
+    let (rows, row_rest) = row.as_chunks::<LANES>();
+    let (totals, sum_rest) = sums.as_chunks_mut::<LANES>();
+    let (seen, count_rest) = counts.as_chunks_mut::<LANES>();
+    let done = slots.len() * LANES;
+    let scales = leaving.by_fours().zip(coming.by_fours());
+    for ((((old, new), sum), count), (leaving, coming)) in
+        slots.iter_mut().zip(rows).zip(totals).zip(seen).zip(scales)
+    {
+        let mut is_whole = true;
+        for lane in 0..LANES {
+            sum[lane] = sum[lane] - capped((old[lane] - leaving.0[lane]) * leaving.1[lane])
+                + capped((new[lane] - coming.0[lane]) * coming.1[lane]);
+            is_whole &= !old[lane].is_nan() & !new[lane].is_nan();
+        }
+        if !is_whole {
+            for lane in 0..LANES {
+                count[lane] = count[lane] + u16::from(!new[lane].is_nan()) - u16::from(!old[lane].is_nan());
+            }
+        }
+        *old = *new;
+    }
+    let rest = slot_rest.iter_mut().zip(row_rest).zip(sum_rest).zip(count_rest);
+    for (signal, (((old, &new), sum), count)) in (done..).zip(rest) {
+        let residual =
+            |scales: &Scales, value: f64| if value.is_nan() { 0.0 } else { scales.residual(signal, value) };
+        *sum = *sum - residual(leaving, *old) + residual(coming, new);
+        *count = *count + u16::from(!new.is_nan()) - u16::from(!old.is_nan());
+        *old = new;
+    }
 }
 
 fn read_window(kernel: &SmoothedMahalanobis, blob: &[u8]) -> Option<Window> {

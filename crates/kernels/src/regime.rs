@@ -30,17 +30,19 @@ impl Scales {
         ((value - self.mean[signal]) * self.inverse_deviation[signal]).clamp(-ROW_CAP, ROW_CAP)
     }
 
-    /// The capped residuals of a row, 0 where there is no value.
+    /// Means and inverse deviations of whole fours of signals.
     #[inline]
-    pub(crate) fn residuals(&self, row: &[f64], residuals: &mut [f64]) {
-        let scales = self.mean.iter().zip(&self.inverse_deviation);
-        for ((residual, &value), (&mean, &inverse)) in residuals.iter_mut().zip(row).zip(scales) {
-            let raw = (value - mean) * inverse;
-            let raw = if raw < -ROW_CAP { -ROW_CAP } else { raw };
-            let raw = if raw > ROW_CAP { ROW_CAP } else { raw };
-            *residual = if raw.is_nan() { 0.0 } else { raw };
-        }
+    pub(crate) fn by_fours(&self) -> impl Iterator<Item = (&[f64; 4], &[f64; 4])> {
+        self.mean.as_chunks().0.iter().zip(self.inverse_deviation.as_chunks().0)
     }
+}
+
+/// A residual within the cap, 0 for the NaN of an absent value. Comparisons that a processor has one instruction for.
+#[inline]
+pub(crate) fn capped(raw: f64) -> f64 {
+    let raw = if raw < -ROW_CAP { -ROW_CAP } else { raw };
+    let raw = if raw > ROW_CAP { ROW_CAP } else { raw };
+    if raw.is_nan() { 0.0 } else { raw }
 }
 
 impl Regimes {
