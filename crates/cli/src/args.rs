@@ -21,7 +21,8 @@ pub use plugin::{
     VerifyOptions,
 };
 pub use training::{
-    LabelCommand, MaintenanceCommand, ModelOption, NumberOption, PeriodOptions, TrainCommand,
+    LabelCommand, LifeOptions, LifeUnit, MaintenanceCommand, ModelOption, NumberOption, PeriodOptions,
+    TrainCommand,
 };
 pub use twins::{
     ComponentCommand, ModelCommand, RelationshipCommand, RouteCommand, TwinsCommand, TwinsTarget,

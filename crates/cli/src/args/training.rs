@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, Subcommand};
+use clap::{Args, Subcommand, ValueEnum};
 
 use super::DataOption;
 
@@ -35,6 +35,8 @@ pub enum TrainCommand {
     },
     /// Put an older baseline in force again, as the next number.
     Rollback(NumberOption),
+    /// Fit a model of remaining life from machines that ran until they failed; `train promote` puts it in force.
+    Life(LifeOptions),
     /// Say what a run learnt from, chose and decided, and why.
     Explain {
         /// Which model; its last run without a number.
@@ -47,6 +49,45 @@ pub enum TrainCommand {
         #[arg(long, value_name = "FILE")]
         html: Option<PathBuf>,
     },
+}
+
+/// What life is counted in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum LifeUnit {
+    /// Hours of event time.
+    Hours,
+    /// Rows: flights, strokes, batches.
+    Cycles,
+}
+
+/// Options of `train life`.
+#[derive(Clone, Debug, Args)]
+#[command(after_help = "Examples:
+  twinwright train life press-*.csv --equipment press --out life.json
+  twinwright train life engines/*.csv --equipment turbofan --unit cycles --settings altitude,mach --out life.json
+  twinwright train promote turbofan --file life.json")]
+pub struct LifeOptions {
+    /// CSV files, each the rows of one machine from its beginning to its failure.
+    #[arg(required = true, value_name = "RUN.csv")]
+    pub runs: Vec<PathBuf>,
+    /// Equipment model.
+    #[arg(long, value_name = "MODEL")]
+    pub equipment: String,
+    /// Where to write the model.
+    #[arg(long, value_name = "FILE")]
+    pub out: PathBuf,
+    /// Columns to learn from, comma-separated; all with numbers, if none are named.
+    #[arg(long, value_delimiter = ',', value_name = "NAME")]
+    pub signals: Vec<String>,
+    /// Columns that say how the machine is run, comma-separated.
+    #[arg(long, value_delimiter = ',', value_name = "NAME")]
+    pub settings: Vec<String>,
+    /// What life is counted in.
+    #[arg(long, value_enum, default_value = "hours")]
+    pub unit: LifeUnit,
+    /// Longest life that is told apart [default: 0.6 of the median life].
+    #[arg(long, value_name = "N")]
+    pub cap: Option<f64>,
 }
 
 /// An equipment model.

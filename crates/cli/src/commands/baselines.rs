@@ -1,18 +1,24 @@
 //! `train list|show|diff|promote|rollback|explain`: training runs and the baselines they gave.
 
+mod report;
+
 use std::sync::Arc;
 
 use anyhow::{Context as _, bail};
 use bytes::Bytes;
 use twinwright_app::catalog::baselines;
 use twinwright_app::clock::now;
+use twinwright_app::scorers::assets;
 use twinwright_app::scorers::document::Document;
 use twinwright_app::train::records::{self, TrainingRun};
-use twinwright_core::time::iso;
+use twinwright_core::policy::AlertPolicy;
+use twinwright_core::time::{SECOND, iso};
+use twinwright_history::scores::{ScoreLog, ScoreRows};
 use twinwright_history::store::{Created, Store};
 use twinwright_kernels::Baseline;
-use twinwright_training::suites::{Table, page};
+use twinwright_training::suites::Table;
 
+use self::report::Report;
 use crate::args::{DataOption, ModelOption, NumberOption, TrainCommand};
 use crate::connection::Connection;
 use crate::output::{Output, clean, table};
@@ -44,6 +50,7 @@ pub(super) async fn run(command: TrainCommand, output: Output) -> anyhow::Result
             let why = format!("rolled back to number {number}");
             promote(&of.data, &of.model, Document::read(&json)?, &why, output).await
         }
+        TrainCommand::Life(options) => super::life::life(&options, output),
         TrainCommand::Explain { model, run, html } => explain(&model, run, html.as_deref(), output).await,
     }
 }
@@ -194,7 +201,8 @@ async fn explain(
     html: Option<&std::path::Path>,
     output: Output,
 ) -> anyhow::Result<()> {
-    let runs = records::all(&store(&model.data)?, &model.model).await?;
+    let store = store(&model.data)?;
+    let runs = records::all(&store, &model.model).await?;
     let found = match number {
         Some(number) => runs.iter().find(|(of, _)| *of == number),
         None => runs.last(),
@@ -217,10 +225,8 @@ async fn explain(
     let mut figures = Table::new("Figures", &["figure", "value"]);
     figures.rows = run.metrics.iter().map(|(name, value)| vec![clean(name), format!("{value:.4}")]).collect();
     if let Some(path) = html {
-        let text: String = lines.iter().map(|line| format!("<p>{}</p>", page::escape(line))).collect();
-        let body = format!("{text}{}{}", page::table(&drift), page::table(&figures));
-        std::fs::write(path, page::document("Training run", &body))
-            .with_context(|| format!("cannot write {}", path.display()))?;
+        let page = page_of(&store, &model.model, run, &lines, &[&figures, &drift]).await?;
+        std::fs::write(path, page).with_context(|| format!("cannot write {}", path.display()))?;
     }
     output.result(run, || {
         let parts = [&drift, &figures].map(|part| {
@@ -230,4 +236,40 @@ async fn explain(
         format!("{}\n\n{}", lines.join("\n"), parts.join("\n\n"))
     });
     Ok(())
+}
+
+/// How far back the page shows scores.
+const SCORES_SHOWN: i64 = 7 * 24 * 3_600 * SECOND;
+
+async fn page_of(
+    store: &Store,
+    model: &str,
+    run: &TrainingRun,
+    lines: &[String],
+    tables: &[&Table],
+) -> anyhow::Result<String> {
+    let documents = baselines(store, model);
+    let json = match run.promoted {
+        Some(number) => documents.read(number).await?,
+        None => documents.latest().await?.map(|(_, json)| json),
+    };
+    let baseline = json.and_then(|json| Baseline::from_json(&json).ok());
+    let config = twinwright_app::config::load(None, std::iter::empty())?;
+    let equipment = model.split_once('@').map_or(model, |(equipment, _)| equipment);
+    let policy =
+        config.equipment.policy(equipment).map_or_else(AlertPolicy::default, |policy| policy.alert.clone());
+    let log = ScoreLog::new(store.clone(), config.hub.as_str());
+    let all = log.read(None, now() - SCORES_SHOWN, now()).await?;
+    let mut scores = ScoreRows::default();
+    // A device with a baseline of its own is MODEL@DEVICE.
+    let is_named =
+        |device: &str| model == equipment || assets::key(equipment, device).as_deref() == Some(model);
+    let is_of = |row: &usize| {
+        all.device
+            .get(*row)
+            .is_some_and(|device| config.equipment.model_of(device) == equipment && is_named(device))
+    };
+    (0..all.rows()).filter(is_of).for_each(|row| scores.push(&all, row));
+    let report = Report { lines, tables, baseline: baseline.as_ref(), policy: &policy, scores: &scores };
+    Ok(report::html(&report))
 }

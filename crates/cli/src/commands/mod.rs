@@ -7,6 +7,7 @@ mod doctor;
 mod evaluate;
 mod history;
 mod hub;
+mod life;
 mod local;
 mod periods;
 pub mod plugin;

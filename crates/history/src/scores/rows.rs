@@ -118,7 +118,7 @@ impl ScoreRows {
     }
 
     /// Appends a row of another table.
-    pub(super) fn push(&mut self, other: &Self, row: usize) {
+    pub fn push(&mut self, other: &Self, row: usize) {
         self.device.push(other.device.get(row));
         self.time.push(other.time[row]);
         self.sequence.push(other.sequence[row]);
