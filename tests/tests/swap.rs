@@ -62,11 +62,16 @@ async fn publish(line: &Line, scorers: &Path, version: &str) -> anyhow::Result<R
     Ok(Release { name: "hostile".into(), version: version.into(), sha256 })
 }
 
-async fn promote(line: &Line, release: &Release) -> anyhow::Result<()> {
+/// By when each decision could be read, by its number: its own time is taken before it is written.
+type Visible = HashMap<u64, Micros>;
+
+async fn promote(line: &Line, release: &Release, visible: &mut Visible) -> anyhow::Result<()> {
     let note = Note { by: "tests", action: "promote", release: "hostile", reason: "a swap" };
     let promoted = |standing: &Standing| Standing { promoted: Some(release.clone()), ..standing.clone() };
     let decisions = Decisions::new(line.store.clone());
-    decisions.decide(MODEL, note, now(), |standing| Ok(Some(promoted(standing)))).await?;
+    let decided = decisions.decide(MODEL, note, now(), |standing| Ok(Some(promoted(standing)))).await?;
+    let (number, _) = decided.context("nothing was decided")?;
+    visible.insert(number, now());
     Ok(())
 }
 
@@ -120,15 +125,20 @@ async fn killer(app: PathBuf, end: Instant) -> anyhow::Result<usize> {
     Ok(kills)
 }
 
-/// When each version was active, by its name: from the decision that promoted it to the next one.
-async fn active(line: &Line, swaps: usize) -> anyhow::Result<HashMap<String, Vec<(Micros, Micros)>>> {
+/// When each version was active, by its name: from the decision that promoted it until the next one could be read.
+async fn active(
+    line: &Line,
+    swaps: usize,
+    visible: &Visible,
+) -> anyhow::Result<HashMap<String, Vec<(Micros, Micros)>>> {
     let log = Decisions::new(line.store.clone()).log(MODEL, usize::MAX).await?;
     let numbers: Vec<u64> = log.iter().map(|(number, _)| *number).collect();
     ensure!(numbers == (1..=swaps as u64 + 1).collect::<Vec<_>>(), "the log of versions: {numbers:?}");
     ensure!(log.is_sorted_by_key(|(_, decision)| decision.at), "the log of versions goes back in time");
     let mut active: HashMap<String, Vec<(Micros, Micros)>> = HashMap::new();
     for (at, (_, decision)) in log.iter().enumerate() {
-        let until = log.get(at + 1).map_or(Micros::MAX, |(_, next)| next.at);
+        let until =
+            log.get(at + 1).and_then(|(next, _)| visible.get(next)).map_or(Micros::MAX, |until| *until);
         let version = decision.standing.promoted.as_ref().context("nothing is promoted")?.id();
         active.entry(version).or_default().push((decision.at, until));
     }
@@ -142,6 +152,7 @@ async fn round(
     app: &Path,
     releases: &[Release; 2],
     swaps: usize,
+    visible: &mut Visible,
 ) -> anyhow::Result<(usize, usize)> {
     let end = Instant::now() + SWAP * u32::try_from(swaps)?;
     let log = line.platform.hub.events();
@@ -150,7 +161,7 @@ async fn round(
     let kills = tokio::spawn(killer(app.to_owned(), end));
     let mut beat = Instant::now();
     for swap in 1..=swaps {
-        promote(line, &releases[swap % 2]).await?;
+        promote(line, &releases[swap % 2], visible).await?;
         beat += SWAP;
         sleep_until(beat).await;
     }
@@ -178,12 +189,13 @@ fn every_event_is_scored_once_while_scorers_are_swapped_and_the_handler_is_kille
         let data = folder.path().join("data");
         let mut line = Line::start(&data, &app, &settings).await?;
         let releases = [publish(&line, &scorers, "0.0.2").await?, publish(&line, &scorers, "0.0.3").await?];
-        promote(&line, &releases[0]).await?;
+        let mut visible = Visible::new();
+        promote(&line, &releases[0], &mut visible).await?;
         let began = now();
         let (mut sent, mut kills, mut left) = (0, 0, swaps);
         loop {
             let here = left.min(SWAPS_A_LIFE);
-            let (more, killed) = round(&line, &app, &releases, here).await?;
+            let (more, killed) = round(&line, &app, &releases, here, &mut visible).await?;
             (sent, kills, left) = (sent + more, kills + killed, left - here);
             if left == 0 {
                 break;
@@ -202,7 +214,7 @@ fn every_event_is_scored_once_while_scorers_are_swapped_and_the_handler_is_kille
             Ok(if stored >= sent as i64 { Ok(()) } else { Err(format!("{stored} of {sent}")) })
         })
         .await?;
-        let active = active(&line, swaps).await?;
+        let active = active(&line, swaps, &visible).await?;
         let mut versions: BTreeMap<(u32, i64), String> = BTreeMap::new();
         for name in segments.range(range.0, range.1).await? {
             let (frame, metadata) = segments.load(&name).await?;

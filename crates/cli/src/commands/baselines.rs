@@ -238,6 +238,8 @@ async fn explain(
     Ok(())
 }
 
+/// The local platform's hub in the paths of scores.
+const HUB: &str = "local";
 /// How far back the page shows scores.
 const SCORES_SHOWN: i64 = 7 * 24 * 3_600 * SECOND;
 
@@ -258,7 +260,7 @@ async fn page_of(
     let equipment = model.split_once('@').map_or(model, |(equipment, _)| equipment);
     let policy =
         config.equipment.policy(equipment).map_or_else(AlertPolicy::default, |policy| policy.alert.clone());
-    let log = ScoreLog::new(store.clone(), config.hub.as_str());
+    let log = ScoreLog::new(store.clone(), HUB);
     let all = log.read(None, now() - SCORES_SHOWN, now()).await?;
     let mut scores = ScoreRows::default();
     // A device with a baseline of its own is MODEL@DEVICE.
