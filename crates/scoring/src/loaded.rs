@@ -146,8 +146,10 @@ pub(crate) fn store(shared: &Shared, id: &str, deadline: std::time::Duration, me
     store.limiter(|guest| guest);
     store.set_hostcall_fuel(shared.config.answer_limit);
     store.set_epoch_deadline(ticks(deadline));
-    // An engine that does not meter refuses fuel, and needs none.
-    let _ = store.set_fuel(u64::MAX);
+    // An engine that does not meter refuses fuel; one that does has no reason to.
+    if shared.config.metered && store.set_fuel(u64::MAX).is_err() {
+        tracing::warn!("the engine does not meter fuel");
+    }
     store
 }
 
