@@ -25,6 +25,8 @@ pub struct ScoreBuffer {
     log: ScoreLog,
     hub: String,
     waiting: Mutex<HashMap<u32, Vec<Waiting>>>,
+    /// Held while files are written: a snapshot must not pass what the timer has taken and not yet written.
+    writing: tokio::sync::Mutex<()>,
 }
 
 /// Scores of events without a hole between them, and the name of their file: what they span. A reader takes a file for
@@ -43,8 +45,12 @@ impl std::fmt::Debug for ScoreBuffer {
 impl ScoreBuffer {
     /// Starts the task that writes; it ends with the buffer.
     pub fn start(store: Store, hub: &str) -> Arc<Self> {
-        let buffer =
-            Arc::new(Self { log: ScoreLog::new(store, hub), hub: hub.to_owned(), waiting: Mutex::default() });
+        let buffer = Arc::new(Self {
+            log: ScoreLog::new(store, hub),
+            hub: hub.to_owned(),
+            waiting: Mutex::default(),
+            writing: tokio::sync::Mutex::default(),
+        });
         let weak = Arc::downgrade(&buffer);
         tokio::spawn(async move {
             loop {
@@ -117,9 +123,10 @@ impl ScoreBuffer {
         }
     }
 
-    /// Writes what waits of one partition; what cannot be written goes on waiting.
-    pub async fn flush_partition(&self, partition: u32) {
-        let Some(runs) = self.lock().remove(&partition) else { return };
+    /// Writes what waits of one partition; what cannot be written goes on waiting. Answers whether all is written.
+    pub async fn flush_partition(&self, partition: u32) -> bool {
+        let _writing = self.writing.lock().await;
+        let Some(runs) = self.lock().remove(&partition) else { return true };
         let mut kept = Vec::new();
         for run in runs {
             if run.rows.rows() == 0 {
@@ -130,9 +137,11 @@ impl ScoreBuffer {
                 kept.push(run);
             }
         }
-        if !kept.is_empty() {
+        let all = kept.is_empty();
+        if !all {
             self.lock().entry(partition).or_default().splice(..0, kept);
         }
+        all
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<u32, Vec<Waiting>>> {

@@ -262,13 +262,13 @@ impl<E: Engine> RowKernel for ModelKernel<E> {
             state.rows.drain(..state.rows.len() + row.len() - full);
         }
         state.rows.extend(row.iter().enumerate().map(|(signal, value)| self.input(signal, *value)));
-        if row.iter().filter(|value| value.is_nan()).count() * 2 > row.len() {
-            return (0.0, status::INSUFFICIENT);
-        }
         if state.rows.iter().any(|value| !value.is_finite()) {
             // Beyond the reach of 32 bits: neither this row nor a window with it can be asked for.
             state.rows.clear();
             return (0.0, status::INVALID);
+        }
+        if row.iter().filter(|value| value.is_nan()).count() * 2 > row.len() {
+            return (0.0, status::INSUFFICIENT);
         }
         if state.rows.len() < full {
             return (0.0, status::WARMING);

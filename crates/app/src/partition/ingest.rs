@@ -307,7 +307,10 @@ impl Ingest {
         let Some(state) = &slot.state else { return };
         let Some(position) = state.position else { return };
         // A cold start scores nothing again that the snapshot holds.
-        self.scores.flush_partition(partition).await;
+        if !self.scores.flush_partition(partition).await {
+            warn!(partition, "no snapshot while scores cannot be written; a cold start will replay more");
+            return;
+        }
         match state.to_snapshot() {
             Ok(bytes) => {
                 let saved = self.snapshots.save(partition, position.epoch, position.sequence, &bytes).await;
