@@ -2,6 +2,7 @@
 
 mod report;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use anyhow::{Context as _, bail};
@@ -241,7 +242,9 @@ async fn explain(
 /// The local platform's hub in the paths of scores.
 const HUB: &str = "local";
 /// How far back the page shows scores.
-const SCORES_SHOWN: i64 = 7 * 24 * 3_600 * SECOND;
+const SCORES_SHOWN: i64 = 24 * 3_600 * SECOND;
+/// Scores are read so much at a time, and each device's highest is kept: memory is that of one part.
+const SCORES_PART: i64 = 1_800 * SECOND;
 
 async fn page_of(
     store: &Store,
@@ -261,17 +264,24 @@ async fn page_of(
     let policy =
         config.equipment.policy(equipment).map_or_else(AlertPolicy::default, |policy| policy.alert.clone());
     let log = ScoreLog::new(store.clone(), HUB);
-    let all = log.read(None, now() - SCORES_SHOWN, now()).await?;
     let mut scores = ScoreRows::default();
     // A device with a baseline of its own is MODEL@DEVICE.
     let is_named =
         |device: &str| model == equipment || assets::key(equipment, device).as_deref() == Some(model);
-    let is_of = |row: &usize| {
-        all.device
-            .get(*row)
-            .is_some_and(|device| config.equipment.model_of(device) == equipment && is_named(device))
-    };
-    (0..all.rows()).filter(is_of).for_each(|row| scores.push(&all, row));
+    let end = now();
+    for part in 0..SCORES_SHOWN / SCORES_PART {
+        let from = end - SCORES_SHOWN + part * SCORES_PART;
+        let all = log.read(None, from, from + SCORES_PART).await?;
+        let mut highest: BTreeMap<&str, usize> = BTreeMap::new();
+        for row in (0..all.rows()).filter(|row| all.score[*row].is_finite()) {
+            let Some(device) = all.device.get(row) else { continue };
+            if config.equipment.model_of(device) == equipment && is_named(device) {
+                let best = highest.entry(device).or_insert(row);
+                *best = if all.score[row] > all.score[*best] { row } else { *best };
+            }
+        }
+        highest.values().for_each(|row| scores.push(&all, *row));
+    }
     let report = Report { lines, tables, baseline: baseline.as_ref(), policy: &policy, scores: &scores };
     Ok(report::html(&report))
 }

@@ -34,7 +34,7 @@ pub(super) struct Report<'a> {
     pub(super) baseline: Option<&'a Baseline>,
     /// Alert rules of the equipment.
     pub(super) policy: &'a AlertPolicy,
-    /// Scores of the equipment's devices, as the live path gave them.
+    /// Each device's highest score of each half hour of the last day, as the live path gave it.
     pub(super) scores: &'a ScoreRows,
 }
 
@@ -171,8 +171,8 @@ fn leading(scores: &ScoreRows) -> Table {
     let mut counts: Vec<_> = counts.into_iter().collect();
     counts.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
     let mut table = Table::new(
-        "Contributions: the signal that led, of rows above half the limit",
-        &["signal", "rows", "share"],
+        "Contributions: the signal that led a device's highest score of half an hour, where above half the limit",
+        &["signal", "times", "share"],
     );
     let row = |(signal, count): (&str, usize)| {
         vec![clean(signal), count.to_string(), format!("{:.1} %", count as f64 / all.max(1) as f64 * 100.0)]
