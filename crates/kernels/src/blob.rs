@@ -1,5 +1,7 @@
 //! Reading and writing of state blobs, little-endian; a short or garbled blob reads as `None`.
 
+use zerocopy::IntoBytes as _;
+
 use crate::clock::Clock;
 
 /// First byte of every blob.
@@ -60,18 +62,15 @@ impl Reader<'_> {
 
     pub(crate) fn f64s(&mut self, into: &mut [f64]) -> Option<()> {
         let (head, rest) = self.0.split_at_checked(into.len() * 8)?;
-        for (value, bytes) in into.iter_mut().zip(head.as_chunks::<8>().0) {
-            *value = f64::from_le_bytes(*bytes);
-        }
+        // Numbers of a blob lie as a little-endian machine keeps them, which `wire` asks for.
+        into.as_mut_bytes().copy_from_slice(head);
         self.0 = rest;
         Some(())
     }
 }
 
 pub(crate) fn put_f64s(values: &[f64], out: &mut Vec<u8>) {
-    for value in values {
-        out.extend_from_slice(&value.to_le_bytes());
-    }
+    out.extend_from_slice(values.as_bytes());
 }
 
 /// FNV-1a: tells documents apart, guards against nothing.

@@ -1,6 +1,9 @@
 //! The loop that every kernel shares: rows in order, each device's state read once and written once a batch.
 
+use wide::f64x8;
+
 use crate::batch::{Answer, Batch, BatchError, status};
+use crate::lanes::{LANES, sum};
 
 /// The part of a kernel that differs.
 pub(crate) trait RowKernel {
@@ -21,6 +24,23 @@ pub(crate) trait RowKernel {
     ) -> (f64, u8);
 }
 
+/// Whether every value of a row is there and finite.
+#[inline]
+fn is_whole(values: &[f64], mask: &[u8]) -> bool {
+    let (blocks, values) = values.as_chunks::<LANES>();
+    let (masks, mask) = mask.as_chunks::<LANES>();
+    let mut whole = true;
+    for (values, mask) in blocks.iter().zip(masks) {
+        // What is not finite is NaN times zero, and so is any sum with it.
+        let zeros = f64x8::new(*values) * 0.0;
+        whole &= (sum(&zeros.to_array()) == 0.0) & (u64::from_le_bytes(*mask) == 0);
+    }
+    for (value, masked) in values.iter().zip(mask) {
+        whole &= value.is_finite() & (*masked == 0);
+    }
+    whole
+}
+
 pub(crate) fn drive<K: RowKernel>(
     kernel: &mut K,
     batch: &Batch<'_>,
@@ -28,25 +48,25 @@ pub(crate) fn drive<K: RowKernel>(
 ) -> Result<Answer, BatchError> {
     batch.check(width)?;
     let rows = batch.device.len();
-    let mut states: Vec<Option<K::State>> = Vec::new();
-    states.resize_with(batch.state_ends.len(), || None);
+    // States of the devices that have rows, and where each device's is: one behind its place, 0 for none.
+    let mut states: Vec<K::State> = Vec::new();
+    let mut places = vec![0; batch.state_ends.len()];
     let mut answer = Answer {
-        scores: Vec::with_capacity(rows),
-        status: Vec::with_capacity(rows),
+        scores: vec![0.0; rows],
+        status: vec![0; rows],
         contributions: vec![0.0; rows * width],
         state: Vec::with_capacity(batch.state.len()),
         state_ends: Vec::with_capacity(batch.state_ends.len()),
     };
     let mut row = vec![0.0; width];
     let cells = batch.values.chunks_exact(width).zip(batch.mask.chunks_exact(width));
-    let outputs = answer.contributions.chunks_exact_mut(width);
-    for (((&device, &time), (values, mask)), contributions) in
+    let shares = answer.contributions.chunks_exact_mut(width);
+    let outputs = answer.scores.iter_mut().zip(&mut answer.status).zip(shares);
+    for (((&device, &time), (values, mask)), ((score, row_status), contributions)) in
         batch.device.iter().zip(batch.time).zip(cells).zip(outputs)
     {
         // Nearly all rows are whole, and need no copy.
-        let is_masked = mask.iter().fold(0, |any, masked| any | masked) != 0;
-        let is_finite = values.iter().fold(true, |all, value| all & value.is_finite());
-        let whole = if is_masked || !is_finite {
+        let whole = if !is_whole(values, mask) {
             for ((cell, &value), &masked) in row.iter_mut().zip(values).zip(mask) {
                 *cell = if masked == 0 && value.is_finite() { value } else { f64::NAN };
             }
@@ -55,14 +75,18 @@ pub(crate) fn drive<K: RowKernel>(
             values
         };
         let device = device as usize;
-        let state = states[device].get_or_insert_with(|| kernel.read(batch.blob(device)));
-        let (score, row_status) = kernel.row(state, time, whole, contributions);
-        answer.scores.push(if row_status == status::OK { score } else { 0.0 });
-        answer.status.push(row_status);
+        if places[device] == 0 {
+            states.push(kernel.read(batch.blob(device)));
+            places[device] = states.len();
+        }
+        let state = &mut states[places[device] - 1];
+        let (raw, told) = kernel.row(state, time, whole, contributions);
+        *score = if told == status::OK { raw } else { 0.0 };
+        *row_status = told;
     }
-    for (device, state) in states.iter().enumerate() {
-        match state {
-            Some(state) => kernel.write(state, &mut answer.state),
+    for (device, place) in places.iter().enumerate() {
+        match place.checked_sub(1) {
+            Some(place) => kernel.write(&states[place], &mut answer.state),
             None => answer.state.extend_from_slice(batch.blob(device)),
         }
         let end = u32::try_from(answer.state.len())

@@ -17,6 +17,7 @@ mod drive;
 pub mod ewma;
 pub mod forest;
 mod json;
+mod lanes;
 pub mod life;
 pub mod linear;
 pub mod mahalanobis;

@@ -1,7 +1,10 @@
 //! Which regime a row belongs to, and a row's residuals within it.
 
+use wide::f64x8;
+
 use crate::ROW_CAP;
 use crate::baseline::{Baseline, BaselineError};
+use crate::lanes::{Lanes, pad};
 
 /// The regimes of a baseline, laid out for the row loop.
 pub(crate) struct Regimes {
@@ -21,6 +24,24 @@ struct Normal {
 pub(crate) struct Scales {
     mean: Vec<f64>,
     inverse_deviation: Vec<f64>,
+    /// The same in blocks; what is behind the last signal has residual 0.
+    pub(crate) lanes: Vec<LaneScales>,
+}
+
+/// Normal values of a block of signals.
+pub(crate) struct LaneScales {
+    mean: Lanes,
+    inverse_deviation: Lanes,
+}
+
+impl LaneScales {
+    /// The capped residuals of values, 0 for the NaN of an absent one.
+    #[inline]
+    pub(crate) fn residuals(&self, values: f64x8) -> f64x8 {
+        let raw = (values - f64x8::new(self.mean)) * f64x8::new(self.inverse_deviation);
+        let raw = raw & raw.simd_eq(raw);
+        raw.fast_max(f64x8::splat(-ROW_CAP)).fast_min(f64x8::splat(ROW_CAP))
+    }
 }
 
 impl Scales {
@@ -30,31 +51,27 @@ impl Scales {
         ((value - self.mean[signal]) * self.inverse_deviation[signal]).clamp(-ROW_CAP, ROW_CAP)
     }
 
-    /// Means and inverse deviations of whole fours of signals.
-    #[inline]
-    pub(crate) fn by_fours(&self) -> impl Iterator<Item = (&[f64; 4], &[f64; 4])> {
-        self.mean.as_chunks().0.iter().zip(self.inverse_deviation.as_chunks().0)
+    fn new(mean: &[f64], deviation: &[f64]) -> Self {
+        let inverse_deviation = invert(deviation);
+        let pairs = pad(mean).into_iter().zip(pad(&inverse_deviation));
+        let lanes = pairs.map(|(mean, inverse_deviation)| LaneScales { mean, inverse_deviation }).collect();
+        Self { mean: mean.to_vec(), inverse_deviation, lanes }
     }
 }
 
-/// A residual within the cap, 0 for the NaN of an absent value. Comparisons that a processor has one instruction for.
-#[inline]
-pub(crate) fn capped(raw: f64) -> f64 {
-    let raw = if raw < -ROW_CAP { -ROW_CAP } else { raw };
-    let raw = if raw > ROW_CAP { ROW_CAP } else { raw };
-    if raw.is_nan() { 0.0 } else { raw }
+fn invert(values: &[f64]) -> Vec<f64> {
+    values.iter().map(|value| 1.0 / value).collect()
 }
 
 impl Regimes {
     pub(crate) fn new(baseline: &Baseline) -> Result<Self, BaselineError> {
-        let invert = |values: &[f64]| values.iter().map(|value| 1.0 / value).collect::<Vec<f64>>();
         let all: Vec<Normal> = baseline
             .regimes
             .iter()
             .map(|regime| Normal {
                 centre: regime.centre.clone(),
                 inverse_scale: invert(&regime.scale),
-                signals: Scales { mean: regime.mean.clone(), inverse_deviation: invert(&regime.deviation) },
+                signals: Scales::new(&regime.mean, &regime.deviation),
             })
             .collect();
         let usual = (0..baseline.regimes.len()).fold(0, |best, index| {
@@ -69,10 +86,12 @@ impl Regimes {
     }
 
     /// The regime of the nearest centre over the settings that are present; without any, the last one.
+    #[inline]
     pub(crate) fn nearest(&self, values: &[f64], last: u8) -> u8 {
-        if self.all.len() == 1 {
-            return 0;
-        }
+        if self.all.len() == 1 { 0 } else { self.nearest_of_many(values, last) }
+    }
+
+    fn nearest_of_many(&self, values: &[f64], last: u8) -> u8 {
         let mut best = (f64::INFINITY, last);
         for (index, normal) in self.all.iter().enumerate() {
             let mut distance = 0.0;

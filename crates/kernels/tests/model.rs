@@ -34,31 +34,44 @@ impl Engine for Sum {
     }
 }
 
-fn document(model: &str) -> Vec<u8> {
-    let regime =
-        r#"{"weight":1,"mean":[1,2],"deviation":[0.5,2],"precision":[1,0,0,1],"ewma_deviation":[1,1]}"#;
+fn document(model: &str, names: &[&str]) -> Vec<u8> {
+    let each = |number: f64| vec![number; names.len()];
+    let precision: Vec<f64> =
+        (0..names.len().pow(2)).map(|at| f64::from(u8::from(at % (names.len() + 1) == 0))).collect();
+    let mean: Vec<usize> = (1..=names.len()).collect();
+    let deviation: Vec<f64> = (0..names.len()).map(|at| 0.5 * 4_f64.powi(at as i32)).collect();
     format!(
         r#"{{"model":{model},"format":1,"id":"m/1","equipment":"m","created":"","window":{{"from":"","to":"","rows":1}},
-        "data_hash":"","signals":["a","b"],"scorers":[],"regimes":[{regime}],"gap_reset_seconds":60,"limits":{{"held":4}}}}"#
+        "data_hash":"","signals":{names:?},"scorers":[],"regimes":[{{"weight":1,"mean":{mean:?},"deviation":{deviation:?},
+        "precision":{precision:?},"ewma_deviation":{:?}}}],"gap_reset_seconds":60,"limits":{{"held":4}}}}"#,
+        each(1.0)
     )
     .into_bytes()
 }
 
-fn kernel(window: u8, less: u8, settings: &str) -> Result<ModelKernel<Sum>, String> {
+fn kernel_of(names: &[&str], window: u8, less: u8, settings: &str) -> Result<ModelKernel<Sum>, String> {
     let bytes = base64::engine::general_purpose::STANDARD.encode([window, less]);
-    ModelKernel::prepare(&document(&format!(r#"{{"bytes":"{bytes}",{settings}}}"#)))
+    ModelKernel::prepare(&document(&format!(r#"{{"bytes":"{bytes}",{settings}}}"#), names))
         .map_err(|error| error.to_string())
 }
 
+fn kernel(window: u8, less: u8, settings: &str) -> Result<ModelKernel<Sum>, String> {
+    kernel_of(&["a", "b"], window, less, settings)
+}
+
 /// Scores rows a second apart, in pieces.
-fn play(kernel: &mut ModelKernel<Sum>, rows: &[[f64; 2]], piece: usize) -> (Vec<f64>, Vec<u8>, Vec<f64>) {
+fn play<const S: usize>(
+    kernel: &mut ModelKernel<Sum>,
+    rows: &[[f64; S]],
+    piece: usize,
+) -> (Vec<f64>, Vec<u8>, Vec<f64>) {
     let (mut scores, mut statuses, mut parts) = (vec![], vec![], vec![]);
     let (mut state, mut ends) = (vec![], vec![0]);
     for (at, rows) in rows.chunks(piece).enumerate() {
         let time: Vec<i64> = (0..rows.len()).map(|row| (at * piece + row) as i64 * 1_000_000).collect();
         let values = rows.concat();
         let batch = Batch {
-            signals: 2,
+            signals: S,
             device: &vec![0; rows.len()],
             time: &time,
             values: &values,
@@ -126,14 +139,15 @@ fn what_cannot_be_prepared_says_why() {
     assert!(because(r#""limit":0"#).contains("another number than normal"));
     assert!(because(r#""limit":1,"read":"mind""#).contains("must be value"));
     assert!(kernel(0, 0, r#""limit":1"#).err().expect("refused").contains("window"));
-    let without = ModelKernel::<Sum>::prepare(&document("null")).err().expect("refused").to_string();
+    let without =
+        ModelKernel::<Sum>::prepare(&document("null", &["a", "b"])).err().expect("refused").to_string();
     assert!(without.contains("model"), "{without}");
 }
 
 proptest! {
     #[test]
     fn batches_may_be_cut_anywhere(
-        rows in proptest::collection::vec(proptest::array::uniform2(prop_oneof![9 => -1e3..1e3, 2 => Just(f64::NAN), 1 => Just(1e300)]), 1..40),
+        rows in proptest::collection::vec(proptest::array::uniform3(prop_oneof![9 => -1e3..1e3, 2 => Just(f64::NAN), 1 => Just(1e300)]), 1..40),
         window in 1_u8..6,
         piece in 1_usize..9,
         settings in prop_oneof![
@@ -142,10 +156,10 @@ proptest! {
             Just(r#""limit":-3,"normal":4,"column":1"#),
         ],
     ) {
-        let whole = play(&mut kernel(window, 3, settings).expect("prepared"), &rows, rows.len());
-        prop_assert_eq!(&play(&mut kernel(window, 3, settings).expect("prepared"), &rows, piece), &whole);
+        let whole = play(&mut kernel_of(&["a", "b", "c"], window, 3, settings).expect("prepared"), &rows, rows.len());
+        prop_assert_eq!(&play(&mut kernel_of(&["a", "b", "c"], window, 3, settings).expect("prepared"), &rows, piece), &whole);
         for (row, (score, status)) in whole.0.iter().zip(&whole.1).enumerate() {
-            let sum: f64 = whole.2[row * 2..row * 2 + 2].iter().sum();
+            let sum: f64 = whole.2[row * 3..row * 3 + 3].iter().sum();
             prop_assert!(*status != status::OK || (sum - score).abs() <= 1e-9 * score.max(1.0));
         }
     }
