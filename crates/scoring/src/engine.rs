@@ -6,7 +6,7 @@ use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use wasmtime::{Config, Engine, InstanceAllocationStrategy, OptLevel, PoolingAllocationConfig};
+use wasmtime::{Config, Enabled, Engine, InstanceAllocationStrategy, OptLevel, PoolingAllocationConfig};
 
 use crate::LoadError;
 use crate::cache::Cache;
@@ -129,6 +129,11 @@ impl ScoringEngine {
 /// Core instances of a component at the most: what one of Python needs, with room; those of Rust or C need a tenth.
 const CORE_INSTANCES: u32 = 64;
 
+/// Memory that a slot of the pool keeps after its instance, bytes: all that a scorer in Rust or C touches.
+const KEPT_MEMORY: usize = 2 << 20;
+/// Slots without an instance that keep theirs.
+const KEPT_SLOTS: u32 = 16;
+
 /// Ticks until the deadline; one more, because the current tick has begun already.
 pub(crate) fn ticks(deadline: Duration) -> u64 {
     u64::try_from(deadline.as_millis().div_ceil(TICK.as_millis())).unwrap_or(u64::MAX / 2).saturating_add(1)
@@ -157,6 +162,10 @@ pub(crate) fn settings(pool: Option<&EngineConfig>) -> Config {
             .total_memories(config.instances.max(8))
             .total_tables(config.instances.saturating_mul(2).max(64))
             .max_memory_size(config.memory_limit)
+            // Cleared, not given back: faults of fresh pages are half of the first batch after a swap.
+            .linear_memory_keep_resident(KEPT_MEMORY)
+            .max_unused_warm_slots(KEPT_SLOTS)
+            .pagemap_scan(Enabled::Auto)
             .table_elements(config.table_elements)
             .max_core_instances_per_component(CORE_INSTANCES)
             .max_memories_per_component(8)
