@@ -11,7 +11,7 @@ use twinwright_history::StoreError;
 use twinwright_history::store::{Created, Store};
 use twinwright_kernels::Baseline;
 use twinwright_training::{
-    Candidate, Evaluation, Matrix, Options, SCORERS, TrainError, choose, drift, evaluate, fit, gates,
+    Candidate, Evaluation, Fault, Matrix, Options, SCORERS, TrainError, choose, drift, evaluate, fit, gates,
 };
 
 use self::records::TrainingRun;
@@ -41,6 +41,31 @@ pub struct Readings {
     pub values: Vec<f64>,
     /// Rows that were left out, by cause.
     pub left_out: BTreeMap<String, usize>,
+    /// Faults that people labelled, which teach nothing and judge.
+    pub faults: Vec<LabelledFault>,
+}
+
+/// A labelled fault of one device, with its rows and some before it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct LabelledFault {
+    /// Device id.
+    pub device: Arc<str>,
+    /// Beginning.
+    pub from: Micros,
+    /// End.
+    pub to: Micros,
+    /// Event time a row.
+    pub time: Vec<Micros>,
+    /// Values, row-major, in the order of the readings' signals.
+    pub values: Vec<f64>,
+}
+
+impl LabelledFault {
+    /// As the trainer takes it; `device` has a zero for each row at least.
+    fn to_judge<'a>(&'a self, device: &'a [u32]) -> Fault<'a> {
+        let rows = Matrix { device: &device[..self.time.len()], time: &self.time, values: &self.values };
+        Fault { rows, from: self.from, to: self.to }
+    }
 }
 
 impl Readings {
@@ -74,7 +99,9 @@ impl Readings {
     /// The rows of one device alone.
     #[must_use]
     pub fn of_device(&self, device: u32) -> Self {
-        let mut ours = Self { signals: self.signals.clone(), ..Self::default() };
+        let name = self.devices.get(device as usize);
+        let faults = self.faults.iter().filter(|fault| Some(&fault.device) == name).cloned().collect();
+        let mut ours = Self { signals: self.signals.clone(), faults, ..Self::default() };
         let rows =
             self.device.iter().zip(&self.time).zip(self.values.chunks_exact(self.signals.len().max(1)));
         for ((_, &time), values) in rows.filter(|((other, _), _)| **other == device) {
@@ -300,7 +327,12 @@ async fn attempt(
         None => (true, "the first baseline of this equipment".to_owned()),
         Some(reference) => {
             let holdout = readings.matrix(rows - held..rows);
-            let verdict = evaluate(&candidate, Some(reference), &holdout, &Evaluation::default())?;
+            let nobody = vec![0; readings.faults.iter().map(|fault| fault.time.len()).max().unwrap_or(0)];
+            let faults: Vec<Fault<'_>> =
+                readings.faults.iter().map(|fault| fault.to_judge(&nobody)).collect();
+            let faults = (choice.scorer.as_str(), faults.as_slice());
+            let tolerance = Evaluation::default();
+            let verdict = evaluate(&candidate, Some(reference), &holdout, faults, &tolerance)?;
             run.metrics.extend(verdict.metrics);
             (verdict.promote, verdict.reason)
         }

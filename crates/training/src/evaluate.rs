@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use twinwright_kernels::{Baseline, linear, status};
 
 use crate::calibrate::{self, ALWAYS};
+use crate::faults::{Fault, found};
 use crate::rows::Ordered;
 use crate::{Candidate, Matrix, TrainError};
 
@@ -48,7 +49,7 @@ struct Figures {
 }
 
 /// Compares on `holdout`: recent rows, in the signal order of the candidate, that the candidate was not fitted on
-/// (its calibration rows may be among them).
+/// (its calibration rows may be among them); and on `faults` that people labelled, which `scorer` is to find.
 ///
 /// # Errors
 /// [`TrainError`] where the rows do not fit the candidate, or are too few.
@@ -56,6 +57,7 @@ pub fn evaluate(
     candidate: &Candidate,
     reference: Option<&Baseline>,
     holdout: &Matrix<'_>,
+    (scorer, faults): (&str, &[Fault<'_>]),
     tolerance: &Evaluation,
 ) -> Result<Verdict, TrainError> {
     let rows = holdout.ordered(candidate.baseline.width())?;
@@ -65,6 +67,11 @@ pub fn evaluate(
     }
     let mut metrics = BTreeMap::new();
     note(&mut metrics, "candidate", &ours);
+    let we_find = found(&candidate.baseline, scorer, faults)?;
+    if we_find.scored > 0 {
+        metrics.insert("labelled_faults".to_owned(), we_find.scored as f64);
+        metrics.insert("candidate.faults_found".to_owned(), we_find.found as f64);
+    }
     let verdict = |promote, reason: String, metrics| Ok(Verdict { promote, reason, metrics });
     let Some(reference) = reference else {
         let promote = ours.false_alarms <= tolerance.false_alarms;
@@ -100,6 +107,18 @@ pub fn evaluate(
         );
         return verdict(false, reason, metrics);
     }
+    let they_find = found(reference, reference.scorers.first().map_or(scorer, String::as_str), faults)?;
+    let mut of_faults = String::new();
+    if we_find.scored > 0 {
+        metrics.insert("reference.faults_found".to_owned(), they_find.found as f64);
+        let (ours, theirs, all) = (we_find.found, they_find.found, we_find.scored);
+        if ours < theirs {
+            let reason =
+                format!("it finds {ours} of the {all} labelled faults, {} finds {theirs}", reference.id);
+            return verdict(false, reason, metrics);
+        }
+        of_faults = format!(", {ours} of {all} labelled faults found (was {theirs})");
+    }
     if ours.false_alarms > theirs.false_alarms.max(tolerance.false_alarms) {
         let (new, old) = (percent(ours.false_alarms), percent(theirs.false_alarms));
         return verdict(false, format!("more false alarms: {new} instead of {old} of the rows"), metrics);
@@ -112,7 +131,8 @@ pub fn evaluate(
         return verdict(false, reason, metrics);
     }
     let reason = format!(
-        "no worse than {}: false alarms {} (was {}), negative log-likelihood {:.3} (was {:.3}) a signal",
+        "no worse than {}: false alarms {} (was {}), negative log-likelihood {:.3} (was {:.3}) a \
+         signal{of_faults}",
         reference.id,
         percent(ours.false_alarms),
         percent(theirs.false_alarms),

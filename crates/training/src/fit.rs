@@ -118,6 +118,7 @@ pub fn fit(
         ("calibration_rows", newer.rows() as f64),
         ("outliers_removed", fitted.outliers as f64),
         ("regime_silhouette", fitted.silhouette),
+        ("passing_rows", fitted.passing as f64),
         ("shrinkage", fitted.shrinkage),
         ("wandering_signals", fitted.slow_alpha.iter().filter(|alpha| **alpha > 0.0).count() as f64),
     ];

@@ -19,6 +19,7 @@ pub(crate) struct Fitted {
     pub(crate) regimes: Vec<Regime>,
     pub(crate) outliers: usize,
     pub(crate) silhouette: f64,
+    pub(crate) passing: usize,
     pub(crate) shrinkage: f64,
     /// Weight of the slow mean of each wandering signal, 0 for steady ones; empty where all are steady.
     pub(crate) slow_alpha: Vec<f64>,
@@ -98,6 +99,7 @@ pub(crate) fn fit_regimes(
         regimes,
         outliers,
         silhouette: found.silhouette,
+        passing: found.passing,
         shrinkage,
         retained,
         mixture,

@@ -7,6 +7,7 @@ use ndarray::Array2;
 
 use crate::TrainError;
 use crate::rows::Ordered;
+use crate::settled::settled;
 use crate::statistics::mean_deviation;
 
 /// A regime is worth its own covariance only with this many rows a signal.
@@ -27,11 +28,16 @@ pub(crate) struct Regimes {
     pub(crate) of_row: Vec<usize>,
     /// Mean silhouette; 0 for a single regime.
     pub(crate) silhouette: f64,
+    /// Rows that had no say in it: between two set points, a glitch, or without their settings.
+    pub(crate) passing: usize,
 }
 
 /// Finds 1 to `most` regimes. Seeded, hence the same for the same rows.
 pub(crate) fn find(rows: &Ordered, settings: &[usize], most: usize) -> Result<Regimes, TrainError> {
-    let spread = |column: &usize| mean_deviation(rows.column(*column).collect::<Vec<_>>().into_iter());
+    let has_all = |row: &usize| settings.iter().all(|&c| rows.row(*row)[c].is_finite());
+    let whole: Vec<usize> = (0..rows.rows()).filter(has_all).collect();
+    let whole = if settings.is_empty() { whole } else { settled(rows, settings, whole)? };
+    let spread = |&column: &usize| mean_deviation(whole.iter().map(|&row| rows.row(row)[column]));
     let spreads: Vec<(f64, f64)> = settings.iter().map(|c| spread(c).unwrap_or((0.0, 1.0))).collect();
     // A setting that never moved chooses nothing, whatever it is divided by.
     let floor = |&(mean, deviation): &(f64, f64)| deviation.max(mean.abs() * 1e-3).max(1e-6);
@@ -40,10 +46,9 @@ pub(crate) fn find(rows: &Ordered, settings: &[usize], most: usize) -> Result<Re
         centres: vec![spreads.iter().map(|(mean, _)| *mean).collect()],
         of_row: vec![0; rows.rows()],
         silhouette: 0.0,
+        passing: rows.rows() - whole.len(),
         scale,
     };
-    let whole: Vec<usize> =
-        (0..rows.rows()).filter(|&row| settings.iter().all(|&c| rows.row(row)[c].is_finite())).collect();
     let moved = spreads.iter().any(|(mean, deviation)| *deviation > mean.abs() * 1e-3);
     if settings.is_empty() || !moved {
         return Ok(found);

@@ -3,7 +3,7 @@
 #![allow(missing_docs, clippy::unwrap_used)]
 
 use twinwright_kernels::{Baseline, Batch, EwmaChart, GaussianMixture, Kernel, SmoothedMahalanobis};
-use twinwright_training::{Evaluation, Matrix, Options, TrainError, evaluate, fit};
+use twinwright_training::{Candidate, Evaluation, Fault, Matrix, Options, TrainError, evaluate, fit};
 
 const SECOND: i64 = 1_000_000;
 
@@ -104,6 +104,27 @@ fn two_set_points_become_two_regimes_and_noise_stays_one() {
 }
 
 #[test]
+fn passages_and_glitches_of_a_setting_are_no_regime_and_hide_none() {
+    let mut plant = Plant::run(4_000, 3, &[100.0, 180.0]);
+    let column = plant.signals.iter().position(|signal| *signal == speed()[0]).unwrap();
+    for row in (0..4_000).step_by(50) {
+        // One row in fifty is anywhere between the two, one in two hundred is nonsense.
+        let nonsense = row % 200 == 0;
+        let passing = 105.0 + (row * 37 % 70) as f64;
+        plant.values[row * 4 + column] = if nonsense { 1e6 } else { passing };
+    }
+    let baseline =
+        fit("pump", &plant.signals, &speed(), &plant.matrix(), &Options::default()).unwrap().baseline;
+    let centres: Vec<f64> = baseline.regimes.iter().map(|regime| regime.centre[0]).collect();
+    assert!(
+        matches!(centres[..], [low, high] if (low - 100.0).abs() < 2.0 && (high - 180.0).abs() < 2.0),
+        "{centres:?}"
+    );
+    let passing = baseline.metrics["passing_rows"];
+    assert!((20.0..=80.0).contains(&passing), "{passing}");
+}
+
+#[test]
 fn what_lies_between_two_ways_of_running_is_found_without_a_setting_that_tells_them_apart() {
     let history = Plant::run(4_000, 1, &[40.0, 100.0]);
     let extra = vec![GaussianMixture::NAME.to_owned()];
@@ -190,7 +211,8 @@ fn candidates_are_promoted_only_when_no_worse() {
     let good = train(2_000, 10);
     let recent = Plant::run(600, 11, &[100.0]);
     let judge = |candidate: &_, reference: Option<&Baseline>, rows: &Plant| {
-        evaluate(candidate, reference, &rows.matrix(), &Evaluation::default()).unwrap()
+        let none = (SmoothedMahalanobis::NAME, &[][..]);
+        evaluate(candidate, reference, &rows.matrix(), none, &Evaluation::default()).unwrap()
     };
     let first = judge(&good, None, &recent);
     assert!(first.promote, "{}", first.reason);
@@ -207,4 +229,34 @@ fn candidates_are_promoted_only_when_no_worse() {
     let of_failure = fit("pump", &failed.signals, &[], &failed.matrix(), &Options::default()).unwrap();
     let refused = judge(&of_failure, Some(&good.baseline), &failed);
     assert!(!refused.promote && refused.reason.contains("failing machine"), "{}", refused.reason);
+}
+
+#[test]
+fn a_candidate_finds_the_labelled_faults_that_the_baseline_in_force_finds() {
+    let train = |rows: &Plant| fit("pump", &rows.signals, &[], &rows.matrix(), &Options::default()).unwrap();
+    let good = train(&Plant::run(2_000, 10, &[100.0]));
+    let recent = Plant::run(600, 11, &[100.0]);
+    // A fault of the temperature, and a quieter one.
+    let fault = |shift: f64| {
+        let mut plant = Plant::run(300, 15, &[100.0]);
+        plant.values.iter_mut().skip(2).step_by(4).skip(100).for_each(|value| *value += shift);
+        plant
+    };
+    let plants = [fault(4.0), fault(0.9)];
+    let labelled: Vec<Fault<'_>> = plants
+        .iter()
+        .map(|plant| Fault { rows: plant.matrix(), from: 100 * SECOND, to: 300 * SECOND })
+        .collect();
+    let judge = |candidate: &Candidate| {
+        let faults = (SmoothedMahalanobis::NAME, labelled.as_slice());
+        evaluate(candidate, Some(&good.baseline), &recent.matrix(), faults, &Evaluation::default()).unwrap()
+    };
+    let again = judge(&train(&Plant::run(2_000, 12, &[100.0])));
+    assert!(again.promote && again.reason.contains("2 of 2 labelled faults"), "{}", again.reason);
+    // As quiet on normal rows, and blind to the quieter fault.
+    let mut blind = train(&Plant::run(2_000, 12, &[100.0]));
+    *blind.baseline.limits.get_mut(SmoothedMahalanobis::NAME).unwrap() *= 4.0;
+    let refused = judge(&blind);
+    assert!(!refused.promote && refused.reason.contains("finds 1 of the 2"), "{}", refused.reason);
+    assert_eq!((refused.metrics["labelled_faults"], refused.metrics["reference.faults_found"]), (2.0, 2.0));
 }

@@ -10,12 +10,13 @@ use twinwright_core::time::{Micros, SECOND, iso, parse_iso};
 use twinwright_history::StoreError;
 use twinwright_history::segments::SegmentLog;
 
-use self::gather::{Faulty, Gathering};
+use self::gather::{Faulty, Gathering, Label};
 use crate::app::App;
 use crate::kill;
 use crate::scorers::assets;
+use crate::train::periods::{self, PeriodKind};
+use crate::train::records;
 use crate::train::{Declared, Promotion, PromotionError, Readings, fit_and_promote};
-use crate::train::{periods, records};
 
 /// Rows this long before an alert opened are left out too: the fault was there before it was seen.
 const BEFORE_ALERT: Micros = 600 * SECOND;
@@ -32,8 +33,8 @@ pub type Retrained = Promotion;
 pub async fn retrain_all(app: &App, now: Micros) -> Result<Vec<Retrained>, StoreError> {
     let from = now - i64::from(app.config.retrain.window_hours) * HOUR;
     let log = SegmentLog::new(app.store.clone(), app.config.hub.as_str());
-    let faulty = faulty_times(app, now).await?;
-    let mut gathering = Gathering::new(&app.config.equipment, &faulty);
+    let (faulty, labels) = faulty_times(app, now).await?;
+    let mut gathering = Gathering::new(&app.config.equipment, &faulty, labels);
     let take = |frame: Frame| {
         gathering.take(&frame);
         ControlFlow::Continue(())
@@ -91,20 +92,22 @@ async fn retrain(
 }
 
 /// Times in which a device had an alert, was in maintenance, or was labelled by people: a failing machine must not teach
-/// that failing is normal.
-async fn faulty_times(app: &App, now: Micros) -> Result<Faulty, StoreError> {
-    let mut times = Faulty::new();
+/// that failing is normal. The labels once more by themselves: what people say was wrong, a candidate has to find.
+async fn faulty_times(app: &App, now: Micros) -> Result<(Faulty, Vec<Label>), StoreError> {
+    let (mut times, mut labels) = (Faulty::new(), Vec::new());
     for alert in app.alerts.list(now, false, usize::MAX).await? {
         let Some(opened) = parse_iso(&alert.opened_at) else { continue };
         let cleared = alert.cleared_at.as_deref().and_then(parse_iso).unwrap_or(Micros::MAX);
         times.entry(alert.device).or_default().push((opened - BEFORE_ALERT, cleared));
     }
     for (_, period) in periods::all(&app.store).await? {
-        if let Some(bounds) = period.bounds() {
-            times.entry(period.device).or_default().push(bounds);
+        let Some((from, to)) = period.bounds() else { continue };
+        if period.kind == PeriodKind::Label {
+            labels.push(Label { device: period.device.clone(), from, to });
         }
+        times.entry(period.device).or_default().push((from, to));
     }
-    Ok(times)
+    Ok((times, labels))
 }
 
 mod gather;

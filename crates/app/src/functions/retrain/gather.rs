@@ -5,9 +5,9 @@ use std::sync::Arc;
 
 use twinwright_core::frame::Frame;
 use twinwright_core::policy::Equipment;
-use twinwright_core::time::Micros;
+use twinwright_core::time::{Micros, SECOND};
 
-use crate::train::{DeviceNumbers, Readings};
+use crate::train::{DeviceNumbers, LabelledFault, Readings};
 
 /// Values kept of all models together, 64 MB. A fit holds some copies of its rows: six times this is below 512 MB.
 const CELLS: usize = 8_000_000;
@@ -22,11 +22,26 @@ const TOO_OLD: &str = "older than the budget of memory allows";
 /// Times in which a device's rows must not teach.
 pub(super) type Faulty = HashMap<String, Vec<(Micros, Micros)>>;
 
+/// Rows of labelled faults that are kept of all models together, a share of the budget.
+const FAULT_CELLS: usize = CELLS / 8;
+/// Rows from so long before a fault fill the windows.
+const BEFORE_FAULT: Micros = 3_600 * SECOND;
+
+/// A time in which people say that something was wrong with a device.
+#[derive(Clone, Debug)]
+pub(super) struct Label {
+    pub(super) device: String,
+    pub(super) from: Micros,
+    pub(super) to: Micros,
+}
+
 /// All models.
 pub(super) struct Gathering<'a> {
     equipment: &'a Equipment,
     faulty: &'a Faulty,
     models: BTreeMap<String, Rows>,
+    /// Rows of each label's time, which judge.
+    faults: Vec<(Label, Rows)>,
     budget: usize,
 }
 
@@ -43,8 +58,9 @@ struct Rows {
 }
 
 impl<'a> Gathering<'a> {
-    pub(super) fn new(equipment: &'a Equipment, faulty: &'a Faulty) -> Self {
-        Self { equipment, faulty, models: BTreeMap::new(), budget: CELLS }
+    pub(super) fn new(equipment: &'a Equipment, faulty: &'a Faulty, labels: Vec<Label>) -> Self {
+        let faults = labels.into_iter().map(|label| (label, Rows::default())).collect();
+        Self { equipment, faulty, models: BTreeMap::new(), faults, budget: CELLS }
     }
 
     /// Takes what may teach out of a frame. Frames come by enqueued time, the oldest first.
@@ -59,6 +75,7 @@ impl<'a> Gathering<'a> {
                 self.equipment.policy(name).map(|policy| policy.ignore.as_slice()).unwrap_or_default();
             self.models.entry(name.to_owned()).or_default().take(frame, &ours, ignore, self.faulty);
         }
+        self.take_faults(frame);
         while self.models.values().map(Rows::cells).sum::<usize>() > self.budget {
             let Some(largest) = self.models.values_mut().max_by_key(|rows| rows.cells()) else { break };
             if !largest.forget() {
@@ -67,9 +84,32 @@ impl<'a> Gathering<'a> {
         }
     }
 
+    fn take_faults(&mut self, frame: &Frame) {
+        let mut kept: usize = self.faults.iter().map(|(_, rows)| rows.cells()).sum();
+        for (label, rows) in &mut self.faults {
+            let ours: Vec<bool> = frame.devices.iter().map(|id| **id == *label.device).collect();
+            let during = label.from - BEFORE_FAULT..=label.to;
+            let is_in = |row: &usize| ours[frame.device[*row] as usize] && during.contains(&frame.time[*row]);
+            let inside: Vec<usize> = (0..frame.rows()).filter(is_in).collect();
+            if inside.is_empty() || kept > FAULT_CELLS {
+                continue;
+            }
+            kept += inside.len() * frame.signals.len();
+            rows.add(frame, &inside, &[]);
+        }
+    }
+
     /// The rows by model.
     pub(super) fn finish(self) -> impl Iterator<Item = (String, Readings)> {
-        self.models.into_iter().map(|(name, rows)| (name, rows.readings()))
+        let Self { equipment, mut faults, models, .. } = self;
+        models.into_iter().map(move |(name, rows)| {
+            let mut readings = rows.readings();
+            let ours = faults.extract_if(.., |(label, rows)| {
+                equipment.model_of(&label.device) == name && !rows.time.is_empty()
+            });
+            readings.faults = ours.map(|(label, rows)| rows.fault(label, &readings.signals)).collect();
+            (name, readings)
+        })
     }
 }
 
@@ -101,8 +141,8 @@ impl Rows {
     fn take(&mut self, frame: &Frame, ours: &[bool], ignore: &[String], faulty: &Faulty) {
         let mut rows = Vec::new();
         for row in (0..frame.rows()).filter(|&row| ours[frame.device[row] as usize]) {
-            let (device, time) = (frame.device_id(row), frame.time[row]);
-            let bad = faulty.get(&**device);
+            let time = frame.time[row];
+            let bad = faulty.get(&**frame.device_id(row));
             let cause = if bad.is_some_and(|times| times.iter().any(|(a, b)| (*a..=*b).contains(&time))) {
                 "in an alert, in maintenance, or labelled"
             } else if self.since.is_some_and(|since| time < since) {
@@ -110,14 +150,21 @@ impl Rows {
             } else if frame.row_flags.get(row).is_some_and(|flags| *flags != 0) {
                 "late or with a wrong clock"
             } else {
-                self.device.push(self.numbers.of(device));
-                self.time.push(time);
                 rows.push(row);
                 continue;
             };
             *self.left_out.entry(cause.to_owned()).or_default() += 1;
         }
-        let before = self.time.len() - rows.len();
+        self.add(frame, &rows, ignore);
+    }
+
+    /// Takes these rows of a frame.
+    fn add(&mut self, frame: &Frame, rows: &[usize], ignore: &[String]) {
+        let before = self.time.len();
+        for &row in rows {
+            self.device.push(self.numbers.of(frame.device_id(row)));
+            self.time.push(frame.time[row]);
+        }
         for column in frame.signals.iter().filter(|column| !ignore.iter().any(|name| **name == *column.name))
         {
             if self.columns.len() >= MAX_SIGNALS && !self.columns.contains_key(&column.name) {
@@ -132,6 +179,20 @@ impl Rows {
         }
         let total = self.time.len();
         self.columns.values_mut().for_each(|column| column.resize(total, f64::NAN));
+    }
+
+    /// The rows of a labelled fault, in the order of the model's signals.
+    fn fault(self, label: Label, signals: &[String]) -> LabelledFault {
+        let columns: Vec<_> = signals.iter().map(|name| self.columns.get(name.as_str())).collect();
+        let value =
+            |row: usize| columns.iter().map(move |column| column.map_or(f64::NAN, |values| values[row]));
+        LabelledFault {
+            device: label.device.into(),
+            from: label.from,
+            to: label.to,
+            values: (0..self.time.len()).flat_map(value).collect(),
+            time: self.time,
+        }
     }
 
     fn readings(mut self) -> Readings {
@@ -149,6 +210,7 @@ impl Rows {
             time: self.time,
             values: vec![f64::NAN; rows * width],
             left_out: self.left_out,
+            faults: Vec::new(),
         };
         for (at, (_, column)) in self.columns.into_iter().enumerate() {
             for (row, value) in column.into_iter().enumerate() {
@@ -163,7 +225,6 @@ impl Rows {
 mod tests {
     use azure_functions_rs_custom_handler::EventHubBatch;
     use azure_functions_rs_custom_handler::testing::{BatchOptions, EventSpec, event_hub_body};
-    use twinwright_core::time::SECOND;
     use twinwright_history::segments::SegmentLog;
     use twinwright_history::store::Store;
 
@@ -201,7 +262,7 @@ mod tests {
             let faulty =
                 Faulty::from([("robotic-arm-001".to_owned(), vec![(START + 395 * SECOND, Micros::MAX)])]);
             let gather = |budget: usize| {
-                let mut gathering = Gathering::new(&app.config.equipment, &faulty);
+                let mut gathering = Gathering::new(&app.config.equipment, &faulty, Vec::new());
                 gathering.budget = budget;
                 frames.iter().for_each(|frame| gathering.take(frame));
                 gathering.finish().next().unwrap().1

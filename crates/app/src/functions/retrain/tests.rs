@@ -103,12 +103,37 @@ fn a_machine_that_failed_does_not_teach_that_failing_is_normal() {
         };
         app.alerts.record(&alert).await.unwrap();
         let now = START + 4_100 * SECOND;
-        let times = faulty_times(&app, now).await.unwrap();
+        let (times, _) = faulty_times(&app, now).await.unwrap();
         assert_eq!(times[ARM], [(START + 2_410 * SECOND, Micros::MAX)]);
         let verdict = retrain_all(&app, now).await.unwrap().remove(0);
         assert_eq!(verdict.rows, 2_410, "rows of the fault and just before it are left out: {verdict}");
         let latest = baselines(&app.store, "robotic-arm").latest().await.unwrap().unwrap();
         assert!(latest.0 == 1 && latest.1 == before || verdict.promoted == Some(latest.0), "{verdict}");
+    });
+}
+
+#[test]
+fn what_people_labelled_teaches_nothing_and_judges_the_candidate() {
+    runtime().block_on(async {
+        let app = App::with_parts(config(), Store::memory(), None, None, None, None);
+        store_rows(&app, 0, 3_000, 2.5).await;
+        retrain_all(&app, START + 3_000 * SECOND).await.unwrap();
+        store_rows(&app, 3_000, 300, 9.0).await;
+        store_rows(&app, 3_300, 3_000, 2.5).await;
+        let label = crate::train::periods::Period {
+            kind: PeriodKind::Label,
+            device: ARM.to_owned(),
+            from: iso(START + 3_000 * SECOND),
+            to: iso(START + 3_299 * SECOND),
+            what: "bearing".to_owned(),
+            by: "shift two".to_owned(),
+        };
+        periods::add(&app.store, &label).await.unwrap();
+        let verdict = retrain_all(&app, START + 6_300 * SECOND).await.unwrap().remove(0);
+        assert_eq!((verdict.rows, verdict.promoted), (6_000, Some(2)), "{verdict}");
+        assert!(verdict.reason.contains("1 of 1 labelled faults found (was 1)"), "{verdict}");
+        let (_, run) = records::all(&app.store, "robotic-arm").await.unwrap().pop().unwrap();
+        assert_eq!(run.metrics["candidate.faults_found"], 1.0);
     });
 }
 
