@@ -383,8 +383,7 @@ async function act(id, path) {
   renderAlerts(); renderCommands();
   try { await api(path, { by }); } catch (error) { state.errors.set(id, `not done: ${error.message}`); }
   state.busy.delete(id);
-  renderAlerts(); renderCommands();
-  poll();
+  renderAlerts(); renderCommands(); poll();
 }
 // ---- start ----------------------------------------------------------------------------------------------------------------
 const who = byId("who");
@@ -397,6 +396,5 @@ addEventListener("hashchange", () => { const id = fromHash(); if (state.machines
 matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => { dropPanels(); renderTrend(""); });
 new ResizeObserver(() => { for (const { plot, box } of state.panels) if (box.clientWidth && box.clientWidth !== plot.width) plot.setSize({ width: box.clientWidth, height: plot.height }); }).observe(byId("plots"));
 setInterval(renderLive, 1000);
-poll();
-pollTrend();
+poll(); pollTrend();
 })();

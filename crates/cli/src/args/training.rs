@@ -132,7 +132,7 @@ pub enum MaintenanceCommand {
 /// Commands of `label`.
 #[derive(Clone, Debug, Subcommand)]
 pub enum LabelCommand {
-    /// Say that something was wrong with a machine; training leaves it out.
+    /// Say that something was wrong with a machine; training leaves it out, and a new baseline has to find it.
     Add {
         /// When, of which device.
         #[command(flatten)]
