@@ -305,7 +305,7 @@ impl Catalog {
                 Some(released) => Some(released),
                 // While another one serves, nothing waits for the compiler.
                 None if before.is_some() && self.loader.trust_allows(release, now).await => {
-                    self.loader.prepare_aside(release, None, None);
+                    self.loader.prepare_aside(release, None, None, now);
                     return (before, false);
                 }
                 None => self
@@ -346,7 +346,7 @@ impl Catalog {
         } else {
             complete = false;
             if record.verdict().is_none() {
-                self.loader.prepare_aside(&candidate.release, Some(json), Some(record));
+                self.loader.prepare_aside(&candidate.release, Some(json), Some(record), now);
             }
         }
         (Some(selected.clone()), complete)

@@ -15,6 +15,7 @@ use twinwright_scoring::swap::{Reason, Release, TrialRecord, Verdict};
 use twinwright_scoring::{Limits, LoadedScorer, ScoringEngine, conformance};
 
 use super::registry::{Registry, component_path};
+use super::rehearsal::rehearse;
 use crate::clock::now;
 use crate::config::Config;
 use crate::partition::ingest::run_blocking;
@@ -75,8 +76,11 @@ impl Loader {
         })
     }
 
-    /// A release that is loaded, while its signature still counts.
+    /// A release that is loaded and not being tested, while its signature still counts.
     pub fn ready(&self, release: &Release, now: Micros) -> Option<Released> {
+        if self.under_way.lock().unwrap_or_else(PoisonError::into_inner).contains(&release.sha256) {
+            return None;
+        }
         let known =
             self.released.lock().unwrap_or_else(PoisonError::into_inner).get(&release.sha256).cloned()?;
         match known.envelope.verify(&self.trust(), now) {
@@ -122,12 +126,14 @@ impl Loader {
         Ok(loaded)
     }
 
-    /// Loads a release and tests it with a baseline, beside everything else; a trial of one that cannot be used ends.
+    /// Loads a release, tests it with a baseline and rehearses it on stored rows, beside everything else; a trial of one
+    /// that cannot be used ends.
     pub fn prepare_aside(
         self: &Arc<Self>,
         release: &Release,
         baseline: Option<Bytes>,
         trial: Option<Arc<TrialRecord>>,
+        now: Micros,
     ) {
         let mut under_way = self.under_way.lock().unwrap_or_else(PoisonError::into_inner);
         if !under_way.insert(release.sha256.clone()) {
@@ -136,13 +142,7 @@ impl Loader {
         drop(under_way);
         let (loader, release) = (Arc::clone(self), release.clone());
         tokio::spawn(async move {
-            let tested = match loader.load_release(&release).await {
-                Ok(released) => baseline.map_or(Ok(()), |baseline| {
-                    run_blocking(|| conformance::self_test(&released.loaded, &baseline))
-                        .map_err(|e| e.to_string())
-                }),
-                Err(cause) => Err(cause),
-            };
+            let tested = loader.test(&release, baseline, now).await;
             if let Err(cause) = tested {
                 warn!(release = release.id(), cause, "published scorer cannot be used");
                 if let Some(trial) = trial {
@@ -151,6 +151,15 @@ impl Loader {
             }
             loader.under_way.lock().unwrap_or_else(PoisonError::into_inner).remove(&release.sha256);
         });
+    }
+
+    async fn test(&self, release: &Release, baseline: Option<Bytes>, now: Micros) -> Result<(), String> {
+        let released = self.load_release(release).await?;
+        let Some(baseline) = baseline else { return Ok(()) };
+        run_blocking(|| conformance::self_test(&released.loaded, &baseline)).map_err(|e| e.to_string())?;
+        let rows = rehearse(&self.store, &self.config, &released, &baseline, now).await?;
+        info!(release = release.id(), rows, "published scorer rehearsed on stored rows");
+        Ok(())
     }
 
     /// A scorer that came with the app.

@@ -2,7 +2,7 @@
 //! and what a partition needs so that shadow and canary work.
 //!
 //! [`registry`] keeps signed packages, [`decisions`] the numbered documents by which every instance comes to the same
-//! standing, [`loader`] verifies and compiles, [`canary`] splits the rows of a batch, [`document`] tells what training wrote for them, [`trials`] carries verdicts back
+//! standing, [`loader`] verifies, compiles and rehearses on stored rows, [`canary`] splits the rows of a batch, [`document`] tells what training wrote for them, [`trials`] carries verdicts back
 //! into decisions.
 
 pub mod assets;
@@ -12,6 +12,7 @@ pub mod decisions;
 pub mod document;
 pub mod loader;
 pub mod registry;
+mod rehearsal;
 #[cfg(test)]
 mod tests;
 pub mod trials;

@@ -361,6 +361,7 @@ fn bad_versions_are_rolled_back_by_themselves_and_serve_nobody() {
             ("0.1.2", "nan"),
             ("0.1.3", "drifted"),
             ("0.1.4", "prepare-panic"),
+            ("0.1.5", "crash-on-recent"),
         ] {
             let bad = plant.publish(version, how).await;
             plant.decide(|standing| standing.begin(&bad, 30, START, false).unwrap()).await;
@@ -373,6 +374,10 @@ fn bad_versions_are_rolled_back_by_themselves_and_serve_nobody() {
         scores.flush().await;
         let versions: Vec<String> = scored(&plant.store).await.into_values().flatten().collect();
         assert!(!versions.is_empty() && versions.iter().all(|scorer| scorer == "hostile@0.0.2"));
+        // What passes the self-test and fails on stored rows meets no live one.
+        let log = Decisions::new(plant.store.clone()).log(MODEL, 100).await.unwrap();
+        let last = &log.last().unwrap().1;
+        assert!(last.reason.contains("stored rows"), "{last:?}");
     });
 }
 
