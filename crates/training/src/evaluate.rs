@@ -67,7 +67,7 @@ pub fn evaluate(
     }
     let mut metrics = BTreeMap::new();
     note(&mut metrics, "candidate", &ours);
-    let we_find = found(&candidate.baseline, scorer, faults)?;
+    let we_find = found(&candidate.baseline, scorer, faults, ours.false_alarms)?;
     if we_find.scored > 0 {
         metrics.insert("labelled_faults".to_owned(), we_find.scored as f64);
         metrics.insert("candidate.faults_found".to_owned(), we_find.found as f64);
@@ -107,7 +107,8 @@ pub fn evaluate(
         );
         return verdict(false, reason, metrics);
     }
-    let they_find = found(reference, reference.scorers.first().map_or(scorer, String::as_str), faults)?;
+    let their_scorer = reference.scorers.first().map_or(scorer, String::as_str);
+    let they_find = found(reference, their_scorer, faults, theirs.false_alarms)?;
     let mut of_faults = String::new();
     if we_find.scored > 0 {
         metrics.insert("reference.faults_found".to_owned(), they_find.found as f64);

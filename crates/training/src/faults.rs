@@ -5,8 +5,10 @@ use twinwright_kernels::{Baseline, status};
 use crate::calibrate::run_named;
 use crate::{Matrix, TrainError};
 
-/// Share of a fault's rows above the limit from which it counts as found. Normal operation stays below a tenth of it.
+/// Share of a fault's rows above the limit from which it counts as found.
 const FOUND: f64 = 0.1;
+/// And so many times the share of normal rows above it: whoever always warns finds nothing.
+const ABOVE_USUAL: f64 = 2.0;
 
 /// A stretch of time in which something was wrong with one device.
 #[derive(Clone, Copy, Debug)]
@@ -28,9 +30,15 @@ pub(crate) struct Found {
     pub(crate) found: usize,
 }
 
-/// Runs one scorer over each fault, beginning without state.
-pub(crate) fn found(baseline: &Baseline, scorer: &str, faults: &[Fault<'_>]) -> Result<Found, TrainError> {
+/// Runs one scorer over each fault, beginning without state; `usual` is its share of normal rows above the limit.
+pub(crate) fn found(
+    baseline: &Baseline,
+    scorer: &str,
+    faults: &[Fault<'_>],
+    usual: f64,
+) -> Result<Found, TrainError> {
     let mut all = Found::default();
+    let share = FOUND.max(ABOVE_USUAL * usual);
     for fault in faults {
         let rows = fault.rows.ordered(baseline.width())?;
         if rows.rows() == 0 {
@@ -46,7 +54,7 @@ pub(crate) fn found(baseline: &Baseline, scorer: &str, faults: &[Fault<'_>]) -> 
             }
         }
         all.scored += usize::from(scored > 0);
-        all.found += usize::from(scored > 0 && above as f64 >= FOUND * scored as f64);
+        all.found += usize::from(scored > 0 && above as f64 >= share * scored as f64);
     }
     Ok(all)
 }

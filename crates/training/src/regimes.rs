@@ -37,7 +37,11 @@ pub(crate) fn find(rows: &Ordered, settings: &[usize], most: usize) -> Result<Re
     let has_all = |row: &usize| settings.iter().all(|&c| rows.row(*row)[c].is_finite());
     let whole: Vec<usize> = (0..rows.rows()).filter(has_all).collect();
     let whole = if settings.is_empty() { whole } else { settled(rows, settings, whole)? };
-    let spread = |&column: &usize| mean_deviation(whole.iter().map(|&row| rows.row(row)[column]));
+    let spread = |&column: &usize| {
+        let settled = mean_deviation(whole.iter().map(|&row| rows.row(row)[column]));
+        // Settings that never come in one row have a mean each all the same.
+        settled.or_else(|| mean_deviation(rows.column(column).collect::<Vec<_>>().into_iter()))
+    };
     let spreads: Vec<(f64, f64)> = settings.iter().map(|c| spread(c).unwrap_or((0.0, 1.0))).collect();
     // A setting that never moved chooses nothing, whatever it is divided by.
     let floor = |&(mean, deviation): &(f64, f64)| deviation.max(mean.abs() * 1e-3).max(1e-6);

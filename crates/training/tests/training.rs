@@ -125,6 +125,18 @@ fn passages_and_glitches_of_a_setting_are_no_regime_and_hide_none() {
 }
 
 #[test]
+fn set_points_to_the_digit_are_regimes_too() {
+    let mut plant = Plant::run(4_000, 3, &[100.0, 180.0]);
+    for (row, speed) in plant.values.iter_mut().step_by(4).enumerate() {
+        *speed = if row / 40 % 2 == 0 { 100.0 } else { 180.0 };
+    }
+    let baseline =
+        fit("pump", &plant.signals, &speed(), &plant.matrix(), &Options::default()).unwrap().baseline;
+    let centres: Vec<f64> = baseline.regimes.iter().map(|regime| regime.centre[0].round()).collect();
+    assert_eq!((centres, baseline.metrics["passing_rows"]), (vec![100.0, 180.0], 0.0));
+}
+
+#[test]
 fn what_lies_between_two_ways_of_running_is_found_without_a_setting_that_tells_them_apart() {
     let history = Plant::run(4_000, 1, &[40.0, 100.0]);
     let extra = vec![GaussianMixture::NAME.to_owned()];
@@ -259,4 +271,16 @@ fn a_candidate_finds_the_labelled_faults_that_the_baseline_in_force_finds() {
     let refused = judge(&blind);
     assert!(!refused.promote && refused.reason.contains("finds 1 of the 2"), "{}", refused.reason);
     assert_eq!((refused.metrics["labelled_faults"], refused.metrics["reference.faults_found"]), (2.0, 2.0));
+    // A baseline in force that warns of every seventh normal row finds no quiet fault by that.
+    let mut nervous = good.baseline.clone();
+    let limit = nervous.limits[SmoothedMahalanobis::NAME];
+    let answers = recent.scores::<SmoothedMahalanobis>(&nervous);
+    let mut raw: Vec<f64> = answers.iter().map(|score| score * limit).collect();
+    raw.sort_by(f64::total_cmp);
+    nervous.limits.insert(SmoothedMahalanobis::NAME.to_owned(), raw[raw.len() * 85 / 100]);
+    let plant = fault(0.0);
+    let nothing = [Fault { rows: plant.matrix(), from: 100 * SECOND, to: 300 * SECOND }];
+    let faults = (SmoothedMahalanobis::NAME, &nothing[..]);
+    let judged = evaluate(&good, Some(&nervous), &recent.matrix(), faults, &Evaluation::default()).unwrap();
+    assert_eq!(judged.metrics["reference.faults_found"], 0.0, "{}", judged.reason);
 }

@@ -398,6 +398,5 @@ async fn history_rows_have_the_documented_columns() {
     assert_eq!(speed.source_time_stamp.as_deref(), Some("2026-01-31T12:00:00.0000000Z"));
     let columns = serde_json::to_value(&rows[11]).unwrap();
     assert_eq!((&columns["RelationshipTarget"], &columns["Key"]), (&json!("machine-000"), &json!("since")));
-    let batches = tables.batches.lock().unwrap();
-    assert!(batches.windows(2).all(|pair| pair[0].last < pair[1].first));
+    assert!(tables.batches.lock().unwrap().windows(2).all(|pair| pair[0].last < pair[1].first));
 }

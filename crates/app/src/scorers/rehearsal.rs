@@ -1,7 +1,6 @@
 //! The rehearsal: a new version gets the newest stored rows of its machines before it meets a live one. What traps, runs late
 //! or answers nonsense on them is not tried at all.
 
-use std::collections::VecDeque;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
@@ -21,6 +20,8 @@ use crate::partition::ingest::run_blocking;
 const BACK: Micros = 1_800 * SECOND;
 /// Rows at the most, the newest.
 const ROWS: usize = 2_000;
+/// Rows a call, about those of the self-test: a version that is slow on many rows may do for a small line.
+const CALL: usize = 200;
 
 /// Plays the newest rows; answers how many there were.
 ///
@@ -46,7 +47,7 @@ pub(super) async fn rehearse(
         let scorer = released.loaded.instantiate_within(document, released.limits);
         let scorer = scorer.map_err(|error| error.to_string())?;
         let mut play = BackTest::new(Box::new(scorer), AlertPolicy::default());
-        play.feed(&rows);
+        rows.chunks(CALL).for_each(|rows| play.feed(rows));
         match play.end().failures.into_iter().next() {
             Some(failure) => Err(format!("on the newest {} stored rows: {failure}", rows.len())),
             None => Ok(rows.len()),
@@ -60,23 +61,31 @@ async fn newest(
     baseline: &Baseline,
     now: Micros,
 ) -> Result<Vec<TestRow>, twinwright_history::StoreError> {
-    let mut rows = VecDeque::new();
+    let mut rows = Vec::new();
     let log = SegmentLog::new(store.clone(), config.hub.as_str());
     let visitor = |frame| {
         take(&frame, &config.equipment, baseline, &mut rows);
+        // Partitions come one after another, so the newest rows are not the last.
+        if rows.len() > 4 * ROWS {
+            keep_newest(&mut rows);
+        }
         ControlFlow::Continue(())
     };
     log.visit_rows(now - BACK, now + SECOND, None, visitor).await?;
-    let mut rows = Vec::from(rows);
-    rows.sort_by_key(|row| row.time);
+    keep_newest(&mut rows);
     Ok(rows)
+}
+
+fn keep_newest(rows: &mut Vec<TestRow>) {
+    rows.sort_by_key(|row| row.time);
+    rows.drain(..rows.len().saturating_sub(ROWS));
 }
 
 fn take(
     frame: &twinwright_core::frame::Frame,
     equipment: &Equipment,
     baseline: &Baseline,
-    rows: &mut VecDeque<TestRow>,
+    rows: &mut Vec<TestRow>,
 ) {
     let ours: Vec<bool> =
         frame.devices.iter().map(|device| equipment.model_of(device) == baseline.equipment).collect();
@@ -87,14 +96,11 @@ fn take(
             let trusted = column.flags.get(row).is_none_or(|flags| *flags == 0);
             if trusted { column.values[row] } else { f64::NAN }
         };
-        rows.push_back(TestRow {
+        rows.push(TestRow {
             device: Arc::clone(frame.device_id(row)),
             time: frame.time[row],
             sequence: frame.sequence.get(row).copied().unwrap_or_default(),
             values: columns.iter().map(|column| column.map_or(f64::NAN, value)).collect(),
         });
-        if rows.len() > ROWS {
-            rows.pop_front();
-        }
     }
 }

@@ -86,7 +86,7 @@ impl SmoothedMahalanobis {
 }
 
 /// A row takes the place of the oldest one: the sums of residuals and the counts of values follow, and `slot` is the row.
-// By itself, and the next one too: within the caller the compiler runs out of registers.
+// By itself: within the caller the compiler runs out of registers.
 #[inline(never)]
 fn exchange(
     slot: &mut [Lanes],

@@ -87,9 +87,12 @@ impl<'a> Gathering<'a> {
     fn take_faults(&mut self, frame: &Frame) {
         let mut kept: usize = self.faults.iter().map(|(_, rows)| rows.cells()).sum();
         for (label, rows) in &mut self.faults {
-            let ours: Vec<bool> = frame.devices.iter().map(|id| **id == *label.device).collect();
-            let during = label.from - BEFORE_FAULT..=label.to;
-            let is_in = |row: &usize| ours[frame.device[*row] as usize] && during.contains(&frame.time[*row]);
+            let Some(ours) = frame.devices.iter().position(|id| **id == *label.device) else { continue };
+            let during = label.from.saturating_sub(BEFORE_FAULT)..=label.to;
+            let is_in = |row: &usize| {
+                let sound = frame.row_flags.get(*row).is_none_or(|flags| *flags == 0);
+                sound && frame.device[*row] as usize == ours && during.contains(&frame.time[*row])
+            };
             let inside: Vec<usize> = (0..frame.rows()).filter(is_in).collect();
             if inside.is_empty() || kept > FAULT_CELLS {
                 continue;
