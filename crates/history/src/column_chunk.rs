@@ -1,13 +1,13 @@
-//! Column chunks of few distinct values, encoded here: sensors report two decimals, so a hundred thousand values have
-//! some thousand distinct ones, and a dictionary of them with bit-packed codes is smaller than what any compressor makes of
-//! the doubles, and several times quicker to write and read. (Parquet format: Encodings, `RLE_DICTIONARY`.)
+//! Column chunks encoded here. Sensors report two decimals, so a hundred thousand values have some thousand distinct ones,
+//! and a dictionary of them with bit-packed codes is smaller than what any compressor makes of the doubles, and several
+//! times quicker to write and read. Times and numbers are written as differences. (Parquet format: Encodings,
+//! `RLE_DICTIONARY` and `DELTA_BINARY_PACKED`.)
 //!
-//! Only plain doubles and dictionary codes are used: Spark's vectorised reader knows no `BYTE_STREAM_SPLIT`.
+//! Doubles are in dictionaries or plain: Spark's vectorised reader knows no `BYTE_STREAM_SPLIT`.
 
+mod delta;
 mod dictionary;
 mod pack;
-
-use std::ops::Range;
 
 use bytes::Bytes;
 use parquet::basic::{Compression, Encoding, Type};
@@ -20,6 +20,7 @@ use parquet::file::writer::{SerializedPageWriter, TrackedWrite};
 use parquet::schema::types::ColumnDescPtr;
 
 pub(crate) use self::dictionary::DoubleDictionary;
+pub(crate) use self::pack::unpack;
 use self::pack::{pack, varint};
 
 /// The code of a row without a value.
@@ -44,142 +45,257 @@ pub(crate) struct Slot {
 /// What is written.
 pub(crate) struct Column<'a> {
     pub(crate) slot: &'a Slot,
-    /// One a row, [`NONE`] where it has no value.
-    pub(crate) codes: &'a [u32],
-    /// The values, plainly encoded, in the order of codes.
-    pub(crate) dictionary: Vec<u8>,
-    pub(crate) distinct: usize,
-    /// Place of each value in the order of values, where readers prune by pages.
+    pub(crate) pages: &'a Pages,
+    /// What codes mean; none where the pages have the values themselves.
+    pub(crate) dictionary: Option<Dictionary>,
     pub(crate) bounds: Bounds<'a>,
 }
 
-/// How the least and the greatest value of a page are found.
-pub(crate) enum Bounds<'a> {
-    /// Not at all.
-    None,
-    /// From the doubles themselves, one a row.
-    Doubles(&'a [f64]),
-    /// From the integers of the dictionary.
-    Integers(&'a [i32]),
-    /// From the texts of the dictionary.
-    Texts(&'a [&'a str]),
+/// The distinct values of a column.
+pub(crate) struct Dictionary {
+    /// Plainly encoded, in the order of codes.
+    pub(crate) bytes: Vec<u8>,
+    pub(crate) distinct: usize,
 }
 
-impl Bounds<'_> {
-    /// Plain bytes of the least and greatest value of these rows, which have these codes.
-    fn of(&self, rows: Range<usize>, codes: &[u32]) -> Option<(Vec<u8>, Vec<u8>)> {
-        let known = || codes.iter().filter(|&&code| code != NONE).map(|&code| code as usize);
-        match self {
-            Self::None => None,
-            Self::Doubles(values) => {
-                let (low, high) = dictionary::bounds(&values[rows])?;
-                // Zeroes of both signs are one value to a reader (Parquet format: statistics of doubles).
-                let (low, high) = (if low == 0.0 { -0.0 } else { low }, if high == 0.0 { 0.0 } else { high });
-                Some((low.to_le_bytes().to_vec(), high.to_le_bytes().to_vec()))
-            }
-            Self::Integers(values) => {
-                let low = known().map(|code| values[code]).min()?;
-                let high = known().map(|code| values[code]).max()?;
-                Some((low.to_le_bytes().to_vec(), high.to_le_bytes().to_vec()))
-            }
-            Self::Texts(values) => {
-                // Sorted columns have long runs of one code.
-                let (mut low, mut high, mut last) = (None, None, NONE);
-                for code in known() {
-                    let code = u32::try_from(code).unwrap_or(NONE);
-                    if code == last {
-                        continue;
-                    }
-                    last = code;
-                    let text = values[code as usize];
-                    low = Some(low.map_or(text, |low: &str| low.min(text)));
-                    high = Some(high.map_or(text, |high: &str| high.max(text)));
-                }
-                let (low, high) = (low?, high?);
-                if low.len().max(high.len()) > LONGEST_BOUND {
-                    return None;
-                }
-                Some((low.as_bytes().to_vec(), high.as_bytes().to_vec()))
-            }
+/// Encoded pages, without their headers.
+#[derive(Debug, Default)]
+pub(crate) struct Pages {
+    bytes: Vec<u8>,
+    pages: Vec<PageEnd>,
+}
+
+#[derive(Debug)]
+struct PageEnd {
+    /// Where its bytes end.
+    end: usize,
+    rows: usize,
+    absent: usize,
+}
+
+impl Pages {
+    pub(crate) fn clear(&mut self) {
+        self.bytes.clear();
+        self.pages.clear();
+    }
+
+    /// All codes of a column, [`NONE`] where a row has no value.
+    pub(crate) fn of(slot: &Slot, codes: &[u32], distinct: usize) -> Self {
+        let mut pages = Self::default();
+        for codes in codes.chunks(slot.page) {
+            let absent = codes.iter().filter(|&&code| code == NONE).count();
+            pages.push(codes, distinct, slot.is_optional(), absent);
         }
+        pages
+    }
+
+    /// Appends a page. Its codes are below `distinct`: those of a page may need fewer bits than those of the next.
+    fn push(&mut self, codes: &[u32], distinct: usize, optional: bool, absent: usize) {
+        let width = bit_width(distinct);
+        if optional {
+            levels(codes, absent, &mut self.bytes);
+        }
+        self.bytes.push(width);
+        if absent == 0 {
+            pack(codes, width, &mut self.bytes);
+        } else {
+            let present: Vec<u32> = codes.iter().copied().filter(|&code| code != NONE).collect();
+            pack(&present, width, &mut self.bytes);
+        }
+        self.pages.push(PageEnd { end: self.bytes.len(), rows: codes.len(), absent });
+    }
+
+    /// All values of a column of integers, as differences.
+    pub(crate) fn of_integers(slot: &Slot, values: &[i64]) -> Self {
+        let mut pages = Self::default();
+        for values in values.chunks(slot.page) {
+            delta::delta(values, &mut pages.bytes);
+            pages.pages.push(PageEnd { end: pages.bytes.len(), rows: values.len(), absent: 0 });
+        }
+        pages
+    }
+
+    fn rows(&self) -> usize {
+        self.pages.iter().map(|page| page.rows).sum()
+    }
+
+    pub(crate) fn absent(&self) -> usize {
+        self.pages.iter().map(|page| page.absent).sum()
     }
 }
 
+impl Slot {
+    fn is_optional(&self) -> bool {
+        self.descriptor.max_def_level() > 0
+    }
+}
+
+/// The least and the greatest value, page by page; `None` where a page has none.
+pub(crate) enum Bounds<'a> {
+    /// Not told.
+    None,
+    Doubles(&'a [Option<(f64, f64)>]),
+    Small(Vec<Option<(i32, i32)>>),
+    Integers(Vec<Option<(i64, i64)>>),
+    Texts(Vec<Option<(&'a str, &'a str)>>),
+}
+
+impl<'a> Bounds<'a> {
+    /// Of integers.
+    pub(crate) fn integers(slot: &Slot, values: &[i64]) -> Self {
+        let ends = |values: &[i64]| {
+            let (&first, rest) = values.split_first()?;
+            Some(rest.iter().fold((first, first), |ends, &value| (ends.0.min(value), ends.1.max(value))))
+        };
+        Self::Integers(values.chunks(slot.page).map(ends).collect())
+    }
+
+    /// Of small numbers and their codes.
+    pub(crate) fn small(slot: &Slot, codes: &[u32], values: &[i32]) -> Self {
+        Self::Small(codes.chunks(slot.page).map(|codes| ends(codes, values)).collect())
+    }
+
+    /// Of texts and their codes.
+    pub(crate) fn texts(slot: &Slot, codes: &[u32], values: &[&'a str]) -> Self {
+        Self::Texts(codes.chunks(slot.page).map(|codes| ends(codes, values)).collect())
+    }
+
+    /// Plain bytes of the least and greatest value of a page.
+    fn of_page(&self, page: usize) -> Option<(Vec<u8>, Vec<u8>)> {
+        match self {
+            Self::None => None,
+            Self::Doubles(pages) => pages[page].map(plain),
+            Self::Small(pages) => {
+                pages[page].map(|(low, high)| (low.to_le_bytes().to_vec(), high.to_le_bytes().to_vec()))
+            }
+            Self::Integers(pages) => {
+                pages[page].map(|(low, high)| (low.to_le_bytes().to_vec(), high.to_le_bytes().to_vec()))
+            }
+            Self::Texts(pages) => pages[page].and_then(plain_texts),
+        }
+    }
+
+    /// Of all pages.
+    fn statistics(&self, nulls: u64) -> Option<Statistics> {
+        let nulls = Some(nulls);
+        Some(match self {
+            Self::None => return None,
+            Self::Doubles(pages) => {
+                let (low, high) = signed(dictionary::joined(pages)?);
+                Statistics::double(Some(low), Some(high), None, nulls, false)
+            }
+            Self::Small(pages) => {
+                let (low, high) = widest(pages)?;
+                Statistics::int32(Some(low), Some(high), None, nulls, false)
+            }
+            Self::Integers(pages) => {
+                let (low, high) = widest(pages)?;
+                Statistics::int64(Some(low), Some(high), None, nulls, false)
+            }
+            Self::Texts(pages) => {
+                let (low, high) = plain_texts(widest(pages)?)?;
+                Statistics::byte_array(Some(low.into()), Some(high.into()), None, nulls, false)
+            }
+        })
+    }
+}
+
+/// The least and the greatest of all pages.
+fn widest<T: Copy + Ord>(pages: &[Option<(T, T)>]) -> Option<(T, T)> {
+    pages.iter().flatten().copied().reduce(|a, b| (a.0.min(b.0), a.1.max(b.1)))
+}
+
+/// The least and the greatest of a page's values. Sorted columns have long runs of one code.
+fn ends<T: Copy + Ord>(codes: &[u32], values: &[T]) -> Option<(T, T)> {
+    let runs = codes.chunk_by(|a, b| a == b).filter(|run| run[0] != NONE);
+    runs.map(|run| (values[run[0] as usize], values[run[0] as usize]))
+        .reduce(|a, b| (a.0.min(b.0), a.1.max(b.1)))
+}
+
+/// Zeroes of both signs are one value to a reader (Parquet format: statistics of doubles).
+fn signed((low, high): (f64, f64)) -> (f64, f64) {
+    (if low == 0.0 { -0.0 } else { low }, if high == 0.0 { 0.0 } else { high })
+}
+
+fn plain(bounds: (f64, f64)) -> (Vec<u8>, Vec<u8>) {
+    let (low, high) = signed(bounds);
+    (low.to_le_bytes().to_vec(), high.to_le_bytes().to_vec())
+}
+
+fn plain_texts((low, high): (&str, &str)) -> Option<(Vec<u8>, Vec<u8>)> {
+    let short = low.len().max(high.len()) <= LONGEST_BOUND;
+    short.then(|| (low.as_bytes().to_vec(), high.as_bytes().to_vec()))
+}
+
 /// Encodes a chunk.
-pub(crate) fn encode(mut column: Column<'_>) -> Result<Chunk, ParquetError> {
-    let page = column.slot.page;
-    let nullable = column.slot.descriptor.max_def_level() > 0;
-    let width = bit_width(column.distinct);
-    let mut sink =
-        TrackedWrite::new(Vec::with_capacity(column.dictionary.len() + column.codes.len() * 2 + 1024));
+pub(crate) fn encode(column: Column<'_>) -> Result<Chunk, ParquetError> {
+    let Column { slot, pages: encoded, dictionary, bounds } = column;
+    let length = dictionary.as_ref().map_or(0, |dictionary| dictionary.bytes.len());
+    let mut sink = TrackedWrite::new(Vec::with_capacity(length + encoded.bytes.len() + 1024));
     let mut pages = SerializedPageWriter::new(&mut sink);
     let mut written = Written::default();
-    let dictionary = std::mem::take(&mut column.dictionary);
-    let length = dictionary.len();
-    let dictionary = Page::DictionaryPage {
-        buf: Bytes::from(dictionary),
-        num_values: u32::try_from(column.distinct).unwrap_or(u32::MAX),
-        encoding: Encoding::PLAIN,
-        is_sorted: false,
+    let (encoding, dictionary_at) = match dictionary {
+        Some(_) => (Encoding::RLE_DICTIONARY, Some(0)),
+        None => (Encoding::DELTA_BINARY_PACKED, None),
     };
-    let spec = pages.write_page(CompressedPage::new(dictionary, length))?;
-    written.add(&spec);
+    if let Some(Dictionary { bytes, distinct }) = dictionary {
+        let page = Page::DictionaryPage {
+            buf: Bytes::from(bytes),
+            num_values: u32::try_from(distinct).unwrap_or(u32::MAX),
+            encoding: Encoding::PLAIN,
+            is_sorted: false,
+        };
+        written.add(&pages.write_page(CompressedPage::new(page, length))?);
+    }
     let mut offsets = OffsetIndexBuilder::new();
-    let mut index = ColumnIndexBuilder::new(column.slot.descriptor.physical_type());
-    let (mut data_at, mut nulls) = (None, 0);
-    let is_double = column.slot.descriptor.physical_type() == Type::DOUBLE;
-    for (at, codes) in column.codes.chunks(page).enumerate() {
-        let mut bytes = Vec::with_capacity(codes.len() * usize::from(width) / 8 + codes.len() / 8 + 64);
-        let absent = if nullable { levels(codes, &mut bytes) } else { 0 };
-        bytes.push(width);
-        if absent == 0 {
-            pack(codes, width, &mut bytes);
-        } else {
-            let present: Vec<u32> = codes.iter().copied().filter(|&code| code != NONE).collect();
-            pack(&present, width, &mut bytes);
-        }
-        let length = bytes.len();
+    let mut index = ColumnIndexBuilder::new(slot.descriptor.physical_type());
+    let (mut data_at, mut start) = (None, 0);
+    let is_double = slot.descriptor.physical_type() == Type::DOUBLE;
+    for (at, page) in encoded.pages.iter().enumerate() {
         let data = Page::DataPage {
-            buf: bytes.into(),
-            num_values: u32::try_from(codes.len()).unwrap_or(u32::MAX),
-            encoding: Encoding::RLE_DICTIONARY,
+            buf: Bytes::copy_from_slice(&encoded.bytes[start..page.end]),
+            num_values: u32::try_from(page.rows).unwrap_or(u32::MAX),
+            encoding,
             def_level_encoding: Encoding::RLE,
             rep_level_encoding: Encoding::RLE,
             statistics: None,
         };
-        let spec = pages.write_page(CompressedPage::new(data, length))?;
+        let spec = pages.write_page(CompressedPage::new(data, page.end - start))?;
+        start = page.end;
         written.add(&spec);
         data_at.get_or_insert(spec.offset);
-        nulls += absent;
-        offsets.append_row_count(i64::try_from(codes.len()).unwrap_or(i64::MAX));
+        offsets.append_row_count(i64::try_from(page.rows).unwrap_or(i64::MAX));
         let size = i32::try_from(spec.compressed_size).unwrap_or(i32::MAX);
         offsets.append_offset_and_size(spec.offset.cast_signed(), size);
-        let (low, high) = match column.bounds.of(at * page..at * page + codes.len(), codes) {
+        let all = page.absent == page.rows;
+        let (low, high) = match bounds.of_page(at) {
             Some(bounds) => bounds,
-            None if absent == codes.len() => Default::default(),
+            None if all => Default::default(),
             None => {
                 index.to_invalid();
                 Default::default()
             }
         };
-        let absent = i64::try_from(absent).unwrap_or(i64::MAX);
-        let all = absent.cast_unsigned() == codes.len() as u64;
         if index.valid() {
+            let absent = i64::try_from(page.absent).unwrap_or(i64::MAX);
             index.append(all, low, high, absent, is_double.then_some(0));
         }
     }
     pages.close()?;
     let bytes = Bytes::from(sink.into_inner()?);
-    let rows = column.codes.len();
-    let mut metadata = ColumnChunkMetaData::builder(column.slot.descriptor.clone())
+    let rows = encoded.rows();
+    let mut metadata = ColumnChunkMetaData::builder(slot.descriptor.clone())
         .set_compression(Compression::UNCOMPRESSED)
-        .set_encodings(vec![Encoding::PLAIN, Encoding::RLE, Encoding::RLE_DICTIONARY])
+        .set_encodings(match dictionary_at {
+            Some(_) => vec![Encoding::PLAIN, Encoding::RLE, encoding],
+            None => vec![Encoding::RLE, encoding],
+        })
         .set_total_compressed_size(written.compressed)
         .set_total_uncompressed_size(written.uncompressed)
         .set_num_values(i64::try_from(rows).unwrap_or(i64::MAX))
-        .set_dictionary_page_offset(Some(0))
+        .set_dictionary_page_offset(dictionary_at)
         .set_data_page_offset(data_at.unwrap_or(0).cast_signed());
-    if let Some(statistics) = statistics(&column, nulls as u64) {
+    if let Some(statistics) = bounds.statistics(encoded.absent() as u64) {
         metadata = metadata.set_statistics(statistics);
     }
     let close = ColumnCloseResult {
@@ -206,33 +322,13 @@ impl Written {
     }
 }
 
-/// Bounds of the whole chunk; every value of the dictionary is used.
-fn statistics(column: &Column<'_>, nulls: u64) -> Option<Statistics> {
-    let all: Vec<u32> = (0..u32::try_from(column.distinct).ok()?).collect();
-    let (low, high) = column.bounds.of(0..column.codes.len(), &all)?;
-    let nulls = Some(nulls);
-    Some(match column.bounds {
-        Bounds::None => return None,
-        Bounds::Doubles(_) => {
-            let number = |bytes: &[u8]| bytes.try_into().ok().map(f64::from_le_bytes);
-            Statistics::double(number(&low), number(&high), None, nulls, false)
-        }
-        Bounds::Integers(_) => {
-            let number = |bytes: &[u8]| bytes.try_into().ok().map(i32::from_le_bytes);
-            Statistics::int32(number(&low), number(&high), None, nulls, false)
-        }
-        Bounds::Texts(_) => Statistics::byte_array(Some(low.into()), Some(high.into()), None, nulls, false),
-    })
-}
-
 fn bit_width(distinct: usize) -> u8 {
     let highest = u32::try_from(distinct.saturating_sub(1)).unwrap_or(u32::MAX);
     u8::try_from(32 - highest.leading_zeros()).unwrap_or(32)
 }
 
-/// Definition levels with their length; says how many rows have no value.
-fn levels(codes: &[u32], page: &mut Vec<u8>) -> usize {
-    let absent = codes.iter().filter(|&&code| code == NONE).count();
+/// Definition levels with their length.
+fn levels(codes: &[u32], absent: usize, page: &mut Vec<u8>) {
     let start = page.len();
     page.extend_from_slice(&[0; 4]);
     if absent == 0 || absent == codes.len() {
@@ -249,7 +345,6 @@ fn levels(codes: &[u32], page: &mut Vec<u8>) -> usize {
     }
     let length = u32::try_from(page.len() - start - 4).unwrap_or(0);
     page[start..start + 4].copy_from_slice(&length.to_le_bytes());
-    absent
 }
 
 #[cfg(test)]

@@ -11,7 +11,7 @@
 //! | `plan` | facts in, decision out: which segments, which days, which rows count twice |
 //! | `day` | one day: read, sort, write |
 //! | `sort`, `spill` | rows in order in bounded memory |
-//! | `roll_up` | summaries of a minute and an hour |
+//! | `roll_up`, `summary` | summaries of a minute and an hour |
 //! | `publish` | the next manifest |
 //! | `sweep` | deletion after the grace period |
 
@@ -21,6 +21,7 @@ mod publish;
 mod roll_up;
 mod sort;
 mod spill;
+mod summary;
 mod sweep;
 #[cfg(test)]
 mod tests;
@@ -40,10 +41,10 @@ use crate::registry::Registry;
 use crate::store::Store;
 
 pub(crate) use plan::{day_key, day_start, read_segment, uncovered};
-pub use roll_up::Summary;
 pub(crate) use roll_up::{HOUR, MINUTE, RollUpRows, floor};
 pub(crate) use sort::Sorter;
 pub(crate) use spill::Scratch;
+pub use summary::Summary;
 
 /// Lost races before giving up: each means that another compactor got on.
 const RACES: u32 = 8;

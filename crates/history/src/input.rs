@@ -3,16 +3,15 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use arrow_array::cast::AsArray;
-use arrow_array::types::{Float64Type, Int32Type, Int64Type, TimestampMicrosecondType};
-use arrow_array::{Array, RecordBatch};
 use serde::{Deserialize, Serialize};
 use twinwright_core::frame::{ABSENT, NO_STATE};
 
+use crate::block::{Block, Cells, Codes};
 use crate::manifest::Source;
 use crate::parquet_file::Footer;
 use crate::quality;
 use crate::registry::Registry;
+use crate::scan::Scan;
 use crate::segment::{Columns, DEVICE_ID, ENQUEUED, FORMAT, Kind, PARTITION, SEQUENCE, TIME};
 use crate::segment::{EXTRA as EXTRA_COLUMN, PROPERTIES as PROPERTIES_COLUMN, QUALITY as QUALITY_COLUMN};
 use crate::table::{EXTRA, Names, PROPERTIES, QUALITY, TEXTS, Table};
@@ -74,6 +73,8 @@ impl Head {
 #[derive(Debug, Default)]
 pub(crate) struct Layouts {
     known: HashMap<String, Arc<Layout>>,
+    /// Memory of the segment at hand.
+    pub(crate) scan: Scan,
 }
 
 impl Layouts {
@@ -142,78 +143,60 @@ impl Layout {
         .collect()
     }
 
-    /// Appends rows of a batch: all, or those at `keep`. `source` stands in where the file has no such columns.
+    /// Appends rows of a block: all, or those at `keep`. `source` stands in where the file has no such columns.
     pub(crate) fn append(
         &self,
-        batch: &RecordBatch,
+        block: &Block<'_>,
         keep: Option<&[u32]>,
         source: Option<Source>,
         table: &mut Table,
         names: &mut Names,
     ) -> Result<(), String> {
         let start = table.rows();
-        let count = keep.map_or(batch.num_rows(), <[u32]>::len);
+        let count = keep.map_or(block.rows, <[u32]>::len);
         let (mut seen, mut partition, mut epoch) = (0, None, None);
-        let schema = batch.schema();
-        for (field, array) in schema.fields().iter().zip(batch.columns()) {
-            let wrong = || format!("column {} has another type or is null", field.name());
-            let Some(target) = self.targets.get(field.name()).copied() else { continue };
-            match target {
-                Target::Device => {
+        for &(name, cells) in &block.columns {
+            let wrong = || format!("column {name} has another type or is null");
+            let Some(target) = self.targets.get(name).copied() else { continue };
+            match (target, cells) {
+                (Target::Device, Cells::Codes(codes)) if codes.nulls.is_none() => {
                     seen |= 1;
-                    let (keys, map) = codes(array, &mut names.devices, |_| None).ok_or_else(wrong)?;
-                    if keys.null_count() > 0 {
+                    let map = map(codes, &mut names.devices, |_| None);
+                    let code = |row: usize| codes.at(row).map_or(NO_STATE, |code| map[code]);
+                    extend(&mut table.device, block.rows, keep, code);
+                    if table.device[start..].contains(&NO_STATE) {
                         return Err(wrong());
                     }
-                    extend(&mut table.device, keys.values(), keep, |key| map_code(&map, key));
                 }
-                Target::Time | Target::Enqueued => {
-                    let array = array.as_primitive_opt::<TimestampMicrosecondType>().ok_or_else(wrong)?;
-                    if array.null_count() > 0 {
-                        return Err(wrong());
-                    }
-                    let times = if target == Target::Time { &mut table.time } else { &mut table.enqueued };
-                    seen |= if target == Target::Time { 2 } else { 4 };
-                    extend(times, array.values(), keep, |time| time);
+                (Target::Time, Cells::Integers(times)) => {
+                    seen |= 2;
+                    extend_from(&mut table.time, times, keep);
                 }
-                Target::Sequence => {
+                (Target::Enqueued, Cells::Integers(times)) => {
+                    seen |= 4;
+                    extend_from(&mut table.enqueued, times, keep);
+                }
+                (Target::Sequence, Cells::Integers(numbers)) => {
                     seen |= 8;
-                    let array = array.as_primitive_opt::<Int64Type>().ok_or_else(wrong)?;
-                    extend(&mut table.sequence, array.values(), keep, |number| number);
+                    extend_from(&mut table.sequence, numbers, keep);
                 }
-                Target::Partition => partition = array.as_primitive_opt::<Int32Type>(),
-                Target::Epoch => epoch = array.as_primitive_opt::<Int32Type>(),
-                Target::Doubles(at) => {
-                    let array = array.as_primitive_opt::<Float64Type>().ok_or_else(wrong)?;
-                    if array.null_count() == array.len() {
-                        continue;
-                    }
-                    let values = table.column(at).doubles(start);
-                    if array.null_count() == 0 {
-                        extend(values, array.values(), keep, |value| value);
-                    } else {
-                        let value = |row: usize| if array.is_null(row) { ABSENT } else { array.value(row) };
-                        match keep {
-                            None => values.extend((0..array.len()).map(value)),
-                            Some(keep) => values.extend(keep.iter().map(|&row| value(row as usize))),
-                        }
-                    }
+                (Target::Partition, Cells::Small(numbers)) => partition = Some(numbers),
+                (Target::Epoch, Cells::Small(numbers)) => epoch = Some(numbers),
+                (Target::Doubles(_) | Target::Codes(_), Cells::Absent) => {}
+                (Target::Doubles(at), Cells::Doubles(values, None)) => {
+                    extend_from(table.column(at).doubles(start), values, keep);
                 }
-                Target::Codes(at) => {
-                    if array.null_count() == array.len() {
-                        continue;
-                    }
+                (Target::Doubles(at), Cells::Doubles(values, Some(nulls))) => {
+                    let value = |row: usize| if nulls.is_null(row) { ABSENT } else { values[row] };
+                    extend(table.column(at).doubles(start), block.rows, keep, value);
+                }
+                (Target::Codes(at), Cells::Codes(codes)) => {
                     let rename = |text: &str| (at == QUALITY).then(|| self.rename(text)).flatten();
-                    let (keys, map) = codes(array, names.text(at), rename).ok_or_else(wrong)?;
-                    let codes = table.column(at).codes(start);
-                    let code = |row: usize| {
-                        if keys.is_null(row) { NO_STATE } else { map_code(&map, keys.value(row)) }
-                    };
-                    match keep {
-                        None => codes.extend((0..keys.len()).map(code)),
-                        Some(keep) => codes.extend(keep.iter().map(|&row| code(row as usize))),
-                    }
+                    let map = map(codes, names.text(at), rename);
+                    let code = |row: usize| codes.at(row).map_or(NO_STATE, |code| map[code]);
+                    extend(table.column(at).codes(start), block.rows, keep, code);
                 }
+                _ => return Err(wrong()),
             }
         }
         if seen != 15 {
@@ -226,8 +209,8 @@ impl Layout {
             }
             (None, Some(partition), Some(epoch)) => {
                 let mut last = None;
-                let mut code = |row: usize| {
-                    let pair = (partition.value(row), epoch.value(row));
+                let code = |row: usize| {
+                    let pair = (partition[row], epoch[row]);
                     match last {
                         Some((known, code)) if known == pair => code,
                         _ => {
@@ -238,10 +221,7 @@ impl Layout {
                         }
                     }
                 };
-                match keep {
-                    None => table.source.extend((0..batch.num_rows()).map(code)),
-                    Some(keep) => table.source.extend(keep.iter().map(|&row| code(row as usize))),
-                }
+                extend(&mut table.source, block.rows, keep, code);
             }
             _ => return Err("it lacks one of the columns partition, epoch".to_owned()),
         }
@@ -263,57 +243,33 @@ impl Layout {
     }
 }
 
-/// The rows of a batch by device, those of one device in their order; `None` where they stand so. Rows that come by time
-/// would have to be picked one by one out of a whole day when it is sorted; here they are near.
-pub(crate) fn by_device(batch: &RecordBatch) -> Option<Vec<u32>> {
-    let devices = batch.column_by_name(DEVICE_ID)?.as_dictionary_opt::<Int32Type>()?;
-    let keys = devices.keys();
-    if keys.null_count() > 0 || keys.values().is_sorted() {
-        return None;
-    }
-    let key = |key: i32| usize::try_from(key).unwrap_or(usize::MAX);
-    let mut next = vec![0_u32; devices.values().len() + 1];
-    for &code in keys.values() {
-        *next.get_mut(key(code).checked_add(1)?)? += 1;
-    }
-    for at in 1..next.len() {
-        next[at] += next[at - 1];
-    }
-    let mut order = vec![0_u32; keys.len()];
-    for (row, &code) in (0_u32..).zip(keys.values()) {
-        let place = &mut next[key(code)];
-        order[*place as usize] = row;
-        *place += 1;
-    }
-    Some(order)
-}
-
-fn map_code(map: &[u32], key: i32) -> u32 {
-    usize::try_from(key).ok().and_then(|key| map.get(key)).copied().unwrap_or(0)
-}
-
-/// The keys of a text column and what they are in the dictionary.
-fn codes<'a>(
-    array: &'a Arc<dyn Array>,
+/// What the codes of a column are in the dictionary.
+fn map(
+    codes: Codes<'_>,
     dictionary: &mut crate::rows::Dictionary,
     rename: impl Fn(&str) -> Option<String>,
-) -> Option<(&'a arrow_array::Int32Array, Vec<u32>)> {
-    let array = array.as_dictionary_opt::<Int32Type>()?;
-    let texts = array.values().as_string_opt::<i32>()?;
-    let number = |text: Option<&str>| {
-        let text = text.unwrap_or_default();
-        match rename(text) {
+) -> Vec<u32> {
+    let mut map = Vec::with_capacity(codes.texts.len());
+    codes.texts.each(|text| {
+        map.push(match rename(text) {
             Some(renamed) => dictionary.number(&renamed),
             None => dictionary.number(text),
-        }
-    };
-    let map = texts.iter().map(number).collect();
-    Some((array.keys(), map))
+        });
+    });
+    map
 }
 
-fn extend<T: Copy, U>(target: &mut Vec<U>, values: &[T], keep: Option<&[u32]>, map: impl Fn(T) -> U) {
+/// Appends these rows of a column.
+fn extend<T>(target: &mut Vec<T>, rows: usize, keep: Option<&[u32]>, value: impl FnMut(usize) -> T) {
     match keep {
-        None => target.extend(values.iter().map(|&value| map(value))),
-        Some(keep) => target.extend(keep.iter().map(|&row| map(values[row as usize]))),
+        None => target.extend((0..rows).map(value)),
+        Some(keep) => target.extend(keep.iter().map(|&row| row as usize).map(value)),
+    }
+}
+
+fn extend_from<T: Copy>(target: &mut Vec<T>, values: &[T], keep: Option<&[u32]>) {
+    match keep {
+        None => target.extend_from_slice(values),
+        Some(keep) => target.extend(keep.iter().map(|&row| values[row as usize])),
     }
 }

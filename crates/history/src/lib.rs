@@ -24,6 +24,7 @@
 //! | [`erase`] | a device's data go |
 //! | [`import`], [`export`] | CSV, JSON Lines, Parquet, the cold store of Time Series Insights |
 
+mod block;
 pub mod change_table;
 mod column_chunk;
 pub mod compact;
@@ -50,6 +51,7 @@ pub mod quality;
 pub mod reader;
 mod registry;
 mod rows;
+mod scan;
 pub mod scores;
 pub mod segment;
 pub mod segments;

@@ -22,7 +22,9 @@ use parquet::schema::types::{Type, TypePtr};
 use twinwright_core::frame::NO_STATE;
 use twinwright_core::time::Micros;
 
-use self::columns::{Field, field, properties, write_doubles, write_integers, write_small, write_texts};
+use self::columns::{
+    Field, field, properties, write_doubles, write_integers, write_runs, write_small, write_texts,
+};
 use self::parts::Parts;
 use crate::StoreError;
 use crate::column_chunk::{DoubleDictionary, NONE, Slot};
@@ -63,15 +65,16 @@ impl Tally {
         Self { rows: 0, values: 0, min_time, max_time, first_device: None, last_device: String::new() }
     }
 
-    fn add(&mut self, devices: &Dictionary, device: &[u32], times: &[Micros]) {
-        let (Some(first), Some(last)) = (device.first(), device.last()) else { return };
+    /// Adds rows, of which the first and the last are of these devices.
+    fn add(&mut self, devices: &Dictionary, ends: Option<(u32, u32)>, times: &[Micros]) {
+        let Some((first, last)) = ends else { return };
         self.rows += times.len() as u64;
         for &time in times {
             self.min_time = self.min_time.min(time);
             self.max_time = self.max_time.max(time);
         }
-        self.first_device.get_or_insert_with(|| devices.get(*first).to_owned());
-        devices.get(*last).clone_into(&mut self.last_device);
+        self.first_device.get_or_insert_with(|| devices.get(first).to_owned());
+        devices.get(last).clone_into(&mut self.last_device);
     }
 
     fn entry(self, bytes: u64) -> FileEntry {
@@ -91,8 +94,6 @@ impl Tally {
 struct Layout {
     /// Rows of a page: what a reader decodes at least.
     page: usize,
-    /// Columns of times and numbers, written as differences.
-    integers: &'static [&'static str],
     /// Columns of doubles that no compressor makes smaller.
     noise: &'static [&'static str],
 }
@@ -176,7 +177,7 @@ impl DayFile {
         for &at in &texts {
             fields.push(field(["quality", "properties", "extra"][at], Field::Text, true)?);
         }
-        let layout = Layout { page: 8_192, integers: &["ts", "enqueued", "seq"], noise: &[] };
+        let layout = Layout { page: 8_192, noise: &[] };
         let mut file = FileWriter::new(fields, &layout, parts)?;
         let described = Columns::described(&described);
         let described =
@@ -195,12 +196,15 @@ impl DayFile {
 
     fn write_group(&mut self, rows: &Table, names: &Names) -> Result<(), ParquetError> {
         let FileWriter { writer, tally, doubles, columns: all, plain } = &mut self.file;
-        tally.add(&names.devices, &rows.device, &rows.time);
+        let ends = rows.device.first().copied().zip(rows.device.last().copied());
+        tally.add(&names.devices, ends, &rows.time);
         let mut group = writer.next_row_group()?;
         let device = |code: u32| names.devices.get(code);
-        write_texts(&mut group, &all[0], &rows.device, device, names.devices.len(), true)?;
-        write_integers(&mut group, &rows.time)?;
-        write_integers(&mut group, &rows.enqueued)?;
+        let runs: Vec<(u32, usize)> =
+            rows.device.chunk_by(|a, b| a == b).map(|run| (run[0], run.len())).collect();
+        write_runs(&mut group, &all[0], &runs, device)?;
+        write_integers(&mut group, &all[1], &rows.time)?;
+        write_integers(&mut group, &all[2], &rows.enqueued)?;
         let sources: Vec<u32> = rows.source.iter().map(|&source| u32::from(source)).collect();
         let partitions: Vec<i32> =
             names.sources.iter().map(|source| source.partition.cast_signed()).collect();
@@ -209,23 +213,23 @@ impl DayFile {
             let (codes, values) = used(&sources, &values);
             write_small(&mut group, &all[at], &codes, &values)?;
         }
-        write_integers(&mut group, &rows.sequence)?;
+        write_integers(&mut group, &all[5], &rows.sequence)?;
         let mut at = 6;
         for &(column, kind) in &self.columns {
             match (kind, rows.columns.get(column)) {
                 (Kind::Signal, Some(Values::Doubles(values))) => {
-                    tally.values += values.iter().filter(|value| !value.is_nan()).count() as u64;
-                    write_doubles(&mut group, &all[at], values, doubles, &mut plain[at], true)?;
+                    let written = write_doubles(&mut group, &all[at], values, doubles, &mut plain[at], true)?;
+                    tally.values += written as u64;
                 }
                 (Kind::State, Some(Values::Codes(codes))) => {
                     let texts = &names.texts[column];
-                    write_texts(&mut group, &all[at], codes, |code| texts.get(code), texts.len(), false)?;
+                    write_texts(&mut group, &all[at], codes, |code| texts.get(code), texts.len())?;
                 }
                 (Kind::Signal, _) => {
                     write_doubles(&mut group, &all[at], &vec![f64::NAN; rows.rows()], doubles, &mut 0, true)?;
                 }
                 (Kind::State, _) => {
-                    write_texts(&mut group, &all[at], &vec![NO_STATE; rows.rows()], |_| "", 0, false)?;
+                    write_texts(&mut group, &all[at], &vec![NO_STATE; rows.rows()], |_| "", 0)?;
                 }
             }
             at += 1;
@@ -234,9 +238,9 @@ impl DayFile {
             match rows.columns.get(column) {
                 Some(Values::Codes(codes)) => {
                     let texts = &names.texts[column];
-                    write_texts(&mut group, &all[at], codes, |code| texts.get(code), texts.len(), false)?;
+                    write_texts(&mut group, &all[at], codes, |code| texts.get(code), texts.len())?;
                 }
-                _ => write_texts(&mut group, &all[at], &vec![NO_STATE; rows.rows()], |_| "", 0, false)?,
+                _ => write_texts(&mut group, &all[at], &vec![NO_STATE; rows.rows()], |_| "", 0)?,
             }
             at += 1;
         }

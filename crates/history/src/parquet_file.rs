@@ -3,7 +3,7 @@
 use std::io::{Cursor, Read};
 use std::ops::Range;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use arrow_schema::{DataType, Field, Schema};
 use bytes::Bytes;
@@ -13,7 +13,7 @@ use parquet::arrow::arrow_reader::{
     RowSelection,
 };
 use parquet::errors::ParquetError;
-use parquet::file::metadata::{PageIndexPolicy, ParquetMetaData};
+use parquet::file::metadata::{PageIndexPolicy, ParquetMetaData, ParquetMetaDataReader};
 use parquet::file::reader::{ChunkReader, Length};
 
 /// Rows decoded at a time.
@@ -69,35 +69,43 @@ impl ChunkReader for Parts {
     }
 }
 
-/// What a footer says, in the shape that readers take. Text columns come as dictionaries: codes are all we want.
+/// What a footer says. Clones share it.
 #[derive(Clone, Debug)]
 pub(crate) struct Footer {
-    arrow: ArrowReaderMetadata,
+    parquet: Arc<ParquetMetaData>,
+    arrow: Arc<OnceLock<ArrowReaderMetadata>>,
 }
 
 impl Footer {
     /// Reads the footer (and the page index where it is there) from the whole file or its last part.
     pub(crate) fn read(parts: &Parts) -> Result<Self, String> {
         guard(|| {
-            let options = ArrowReaderOptions::new()
-                .with_skip_arrow_metadata(true)
-                .with_page_index_policy(PageIndexPolicy::Optional);
-            let plain =
-                ArrowReaderMetadata::load(parts, options.clone()).map_err(|error| error.to_string())?;
-            let text = DataType::Dictionary(Box::new(DataType::Int32), Box::new(DataType::Utf8));
-            let fields = plain.schema().fields().iter().map(|field| match field.data_type() {
-                DataType::Utf8 => Field::new(field.name(), text.clone(), field.is_nullable()),
-                _ => Field::clone(field),
-            });
-            let schema = Arc::new(Schema::new(fields.collect::<Vec<_>>()));
-            let arrow =
-                ArrowReaderMetadata::try_new(Arc::clone(plain.metadata()), options.with_schema(schema));
-            Ok(Self { arrow: arrow.map_err(|error| error.to_string())? })
+            let reader = ParquetMetaDataReader::new().with_page_index_policy(PageIndexPolicy::Optional);
+            let parquet = reader.parse_and_finish(parts).map_err(|error| error.to_string())?;
+            Ok(Self { parquet: Arc::new(parquet), arrow: Arc::default() })
         })
     }
 
     pub(crate) fn parquet(&self) -> &ParquetMetaData {
-        self.arrow.metadata()
+        &self.parquet
+    }
+
+    /// In the shape that Arrow's reader takes. Text columns come as dictionaries: codes are all we want.
+    fn arrow(&self) -> Result<ArrowReaderMetadata, String> {
+        if let Some(arrow) = self.arrow.get() {
+            return Ok(arrow.clone());
+        }
+        let options = ArrowReaderOptions::new().with_skip_arrow_metadata(true);
+        let read = |options| ArrowReaderMetadata::try_new(Arc::clone(&self.parquet), options);
+        let plain = read(options.clone()).map_err(|error| error.to_string())?;
+        let text = DataType::Dictionary(Box::new(DataType::Int32), Box::new(DataType::Utf8));
+        let fields = plain.schema().fields().iter().map(|field| match field.data_type() {
+            DataType::Utf8 => Field::new(field.name(), text.clone(), field.is_nullable()),
+            _ => Field::clone(field),
+        });
+        let schema = Arc::new(Schema::new(fields.collect::<Vec<_>>()));
+        let arrow = read(options.with_schema(schema)).map_err(|error| error.to_string())?;
+        Ok(self.arrow.get_or_init(|| arrow).clone())
     }
 
     /// A value of the key-value metadata.
@@ -164,7 +172,7 @@ impl Footer {
         selected: Option<Vec<Range<usize>>>,
     ) -> Result<ParquetRecordBatchReader, String> {
         guard(|| {
-            let mut builder = ParquetRecordBatchReaderBuilder::new_with_metadata(parts, self.arrow.clone())
+            let mut builder = ParquetRecordBatchReaderBuilder::new_with_metadata(parts, self.arrow()?)
                 .with_batch_size(BATCH);
             let total: i64 = row_groups.iter().map(|&group| self.parquet().row_group(group).num_rows()).sum();
             builder = builder.with_row_groups(row_groups);

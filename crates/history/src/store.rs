@@ -131,10 +131,10 @@ impl Store {
     }
 
     /// [`Store::read`] of a folder, by a thread that may wait: thousands of small files are read in the time that
-    /// handing each to another thread would take.
+    /// handing each to another thread would take. For what is not read again soon: the system forgets it.
     pub(crate) fn read_near(&self, path: &str) -> Result<Option<Bytes>, StoreError> {
         match &self.root {
-            Some(root) => folder::read(root, parse(path)?.as_ref()),
+            Some(root) => folder::read_once(root, parse(path)?.as_ref()),
             None => Err(StoreError::invalid(format!("{path} is not in a folder of this machine"))),
         }
     }

@@ -2,11 +2,14 @@
 //!
 //! Text is a code into [`Names`], which many tables share, so that a table can be moved, cut and spilled as numbers alone.
 
+mod order;
+
 use std::sync::Arc;
 
 use twinwright_core::frame::{ABSENT, NO_STATE};
 use twinwright_core::time::Micros;
 
+use self::order::Order;
 use crate::manifest::Source;
 use crate::registry::Registry;
 use crate::rows::Dictionary;
@@ -63,11 +66,11 @@ impl Values {
         }
     }
 
-    fn gather_into(&self, order: &[u32], target: &mut Self) {
+    fn gather_into(&self, order: &Order<'_>, target: &mut Self) {
         match self {
             Self::Absent => *target = Self::Absent,
-            Self::Doubles(values) => pick(values, order, target.doubles(0)),
-            Self::Codes(codes) => pick(codes, order, target.codes(0)),
+            Self::Doubles(values) => order.pick(values, target.doubles(0)),
+            Self::Codes(codes) => order.pick(codes, target.codes(0)),
         }
     }
 
@@ -78,12 +81,6 @@ impl Values {
             Self::Codes(codes) => codes.len() * 4,
         }
     }
-}
-
-/// Replaces what is in `target`.
-fn pick<T: Copy>(values: &[T], order: &[u32], target: &mut Vec<T>) {
-    target.clear();
-    target.extend(order.iter().map(|&row| values[row as usize]));
 }
 
 /// What the codes of tables mean.
@@ -236,11 +233,12 @@ impl Table {
 
     /// [`Table::gather`] into the memory of a table that is done with.
     pub(crate) fn gather_into(&self, order: &[u32], target: &mut Self) {
-        pick(&self.device, order, &mut target.device);
-        pick(&self.time, order, &mut target.time);
-        pick(&self.enqueued, order, &mut target.enqueued);
-        pick(&self.sequence, order, &mut target.sequence);
-        pick(&self.source, order, &mut target.source);
+        let order = &Order::of(order);
+        order.pick(&self.device, &mut target.device);
+        order.pick(&self.time, &mut target.time);
+        order.pick(&self.enqueued, &mut target.enqueued);
+        order.pick(&self.sequence, &mut target.sequence);
+        order.pick(&self.source, &mut target.source);
         target.columns.resize_with(self.columns.len(), Values::default);
         for (column, target) in self.columns.iter().zip(&mut target.columns) {
             column.gather_into(order, target);

@@ -1,6 +1,6 @@
 //! The distinct values of a column and their codes.
 
-use super::NONE;
+use super::{NONE, Pages, Slot};
 
 /// Numbers doubles in the order of their first appearance. Decimals of a narrow range, which is what sensors report, are
 /// looked up by their digits; other doubles by a hash.
@@ -10,8 +10,12 @@ pub(crate) struct DoubleDictionary {
     shift: u32,
     /// Codes by the digits of a decimal.
     by_digits: Vec<u32>,
+    /// Codes of the page at hand.
+    codes: Vec<u32>,
     pub(crate) values: Vec<f64>,
-    pub(crate) codes: Vec<u32>,
+    pub(crate) pages: Pages,
+    /// The least and the greatest value of each page; `None` where it has none.
+    pub(crate) bounds: Vec<Option<(f64, f64)>>,
 }
 
 const EMPTY: u32 = u32::MAX;
@@ -28,66 +32,103 @@ const MOST: f64 = 2_147_483_000.0;
 const SHIFT: f64 = 6_755_399_441_055_744.0;
 
 impl DoubleDictionary {
-    pub(crate) const fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self {
             slots: Vec::new(),
             shift: 64 - FIRST_SLOTS,
             by_digits: Vec::new(),
-            values: Vec::new(),
             codes: Vec::new(),
+            values: Vec::new(),
+            pages: Pages::default(),
+            bounds: Vec::new(),
         }
     }
 
     /// Encodes the values; `false` where over half of them are distinct, and a dictionary would only be in the way.
-    pub(crate) fn encode(&mut self, values: &[f64]) -> bool {
+    pub(crate) fn encode(&mut self, slot: &Slot, values: &[f64]) -> bool {
         self.values.clear();
-        self.codes.clear();
-        self.codes.reserve(values.len());
+        self.pages.clear();
+        self.bounds.clear();
         let most = (values.len() / 2).max(1_024);
-        match decimals(values) {
-            Some(decimals) => self.encode_decimals(values, decimals, most),
-            None => self.encode_doubles(values, most),
+        let mut absent = false;
+        for page in values.chunks(slot.page) {
+            let (bounds, gaps) = bounds(page);
+            self.bounds.push(bounds);
+            absent |= gaps;
         }
+        if let Some(decimals) = decimals(values, joined(&self.bounds), absent)
+            && let Some(fits) = self.encode_decimals(slot, values, decimals, most)
+        {
+            return fits;
+        }
+        self.encode_doubles(slot, values, most)
     }
 
-    fn encode_decimals(&mut self, values: &[f64], decimals: Decimals, most: usize) -> bool {
-        let Decimals { scale, least, range } = decimals;
-        self.by_digits.clear();
-        self.by_digits.resize(range, EMPTY);
-        for &value in values {
-            if value.is_nan() {
-                self.codes.push(NONE);
-                continue;
+    /// `None` where two values have the same digits: then they are not all decimals.
+    fn encode_decimals(
+        &mut self,
+        slot: &Slot,
+        values: &[f64],
+        decimals: Decimals,
+        most: usize,
+    ) -> Option<bool> {
+        let Self { by_digits, values: distinct, codes, .. } = self;
+        let Decimals { scale, least, range, absent: gaps } = decimals;
+        by_digits.clear();
+        by_digits.resize(range, EMPTY);
+        for values in values.chunks(slot.page) {
+            let (mut differs, mut absent) = (0, 0);
+            codes.resize(values.len(), NONE);
+            for (code, &value) in codes.iter_mut().zip(values) {
+                if gaps && value.is_nan() {
+                    *code = NONE;
+                    absent += 1;
+                    continue;
+                }
+                let known = &mut by_digits[rounded(value * scale).wrapping_sub(least) as usize];
+                if *known == EMPTY {
+                    *known = distinct.len() as u32;
+                    distinct.push(value);
+                }
+                *code = *known;
+                // One value a code, to the last bit.
+                differs |= distinct[*known as usize].to_bits() ^ value.to_bits();
             }
-            let digits = rounded(value * scale);
-            let slot = &mut self.by_digits[digits.wrapping_sub(least) as usize];
-            if *slot == EMPTY {
-                *slot = self.values.len() as u32;
-                self.values.push(value);
+            if differs != 0 {
+                self.values.clear();
+                self.pages.clear();
+                return None;
             }
-            self.codes.push(*slot);
+            if distinct.len() > most {
+                return Some(false);
+            }
+            self.pages.push(codes, distinct.len(), slot.is_optional(), absent);
         }
-        self.values.len() <= most
+        Some(true)
     }
 
-    fn encode_doubles(&mut self, values: &[f64], most: usize) -> bool {
+    fn encode_doubles(&mut self, slot: &Slot, values: &[f64], most: usize) -> bool {
         self.shift = 64 - FIRST_SLOTS;
         self.slots.clear();
         self.slots.resize(1 << FIRST_SLOTS, (0, EMPTY));
         let mut last = (u64::MAX, NONE);
-        for &value in values {
-            let bits = value.to_bits();
-            // Signals stand still more often than one thinks.
-            if bits == last.0 {
+        for values in values.chunks(slot.page) {
+            self.codes.clear();
+            let mut absent = 0;
+            for &value in values {
+                let bits = value.to_bits();
+                // Signals stand still more often than one thinks.
+                if bits != last.0 {
+                    let code = if value.is_nan() { NONE } else { self.code(bits, value) };
+                    if self.values.len() > most {
+                        return false;
+                    }
+                    last = (bits, code);
+                }
+                absent += usize::from(last.1 == NONE);
                 self.codes.push(last.1);
-                continue;
             }
-            let code = if value.is_nan() { NONE } else { self.code(bits, value) };
-            if self.values.len() > most {
-                return false;
-            }
-            last = (bits, code);
-            self.codes.push(code);
+            self.pages.push(&self.codes, self.values.len(), slot.is_optional(), absent);
         }
         true
     }
@@ -129,7 +170,7 @@ impl DoubleDictionary {
     }
 }
 
-/// Short decimals of a narrow range.
+/// Short decimals of a narrow range, as far as a few of them tell.
 #[derive(Clone, Copy, Debug)]
 struct Decimals {
     scale: f64,
@@ -137,23 +178,20 @@ struct Decimals {
     least: i32,
     /// How many values there are from the least to the greatest.
     range: usize,
+    /// Whether any row has no value.
+    absent: bool,
 }
 
-/// What each of the values is a decimal of, to the last bit; `None` where one is not.
-fn decimals(values: &[f64]) -> Option<Decimals> {
+/// What the values may be decimals of; `None` where they are not.
+fn decimals(values: &[f64], bounds: Option<(f64, f64)>, absent: bool) -> Option<Decimals> {
     let sample = || values.iter().filter(|value| !value.is_nan()).take(SAMPLE);
     let scale = SCALES.into_iter().find(|&scale| sample().all(|&value| is_decimal(value, scale)))?;
-    // In order of cost: a range takes no division.
-    let (low, high) = bounds(values)?;
+    let (low, high) = bounds?;
     if high - low >= WIDEST / scale || low.abs().max(high.abs()) >= MOST / scale {
         return None;
     }
     let (least, most) = (rounded(low * scale), rounded(high * scale));
-    // Blocks, so that the compiler can look at several values at a time.
-    let all = values.chunks(64).all(|block| {
-        block.iter().fold(true, |all, &value| all & (value.is_nan() | is_decimal(value, scale)))
-    });
-    all.then(|| Decimals { scale, least, range: (most - least) as usize + 1 })
+    Some(Decimals { scale, least, range: (most - least) as usize + 1, absent })
 }
 
 /// Whether a small value is so many places and no more, to the last bit: a decimal is read as the quotient's nearest
@@ -168,16 +206,18 @@ fn rounded(value: f64) -> i32 {
     (value + SHIFT).to_bits() as i32
 }
 
-/// The least and the greatest value; `None` where all are absent.
-pub(super) fn bounds(values: &[f64]) -> Option<(f64, f64)> {
-    // An absent value is a NaN, and compares with nothing. Four at a time, because the order of comparisons is the
+/// The least and the greatest value, `None` where all are absent; and whether any is.
+fn bounds(values: &[f64]) -> (Option<(f64, f64)>, bool) {
+    // An absent value is a NaN, and compares with nothing. Eight at a time, because the order of comparisons is the
     // program's otherwise.
-    let (blocks, rest) = values.as_chunks::<4>();
-    let (mut low, mut high) = ([f64::INFINITY; 4], [f64::NEG_INFINITY; 4]);
+    let (blocks, rest) = values.as_chunks::<8>();
+    let (mut low, mut high) = ([f64::INFINITY; 8], [f64::NEG_INFINITY; 8]);
+    let mut gaps = [0; 8];
     for block in blocks {
-        for lane in 0..4 {
+        for lane in 0..8 {
             low[lane] = if block[lane] < low[lane] { block[lane] } else { low[lane] };
             high[lane] = if block[lane] > high[lane] { block[lane] } else { high[lane] };
+            gaps[lane] |= if block[lane].is_nan() { u64::MAX } else { 0 };
         }
     }
     let low = low.iter().chain(rest).fold(f64::INFINITY, |low, &value| if value < low { value } else { low });
@@ -185,7 +225,13 @@ pub(super) fn bounds(values: &[f64]) -> Option<(f64, f64)> {
         .iter()
         .chain(rest)
         .fold(f64::NEG_INFINITY, |high, &value| if value > high { value } else { high });
-    (low <= high).then_some((low, high))
+    let absent = gaps.iter().any(|&gaps| gaps != 0) || rest.iter().any(|value| value.is_nan());
+    ((low <= high).then_some((low, high)), absent)
+}
+
+/// The bounds of all pages.
+pub(super) fn joined(pages: &[Option<(f64, f64)>]) -> Option<(f64, f64)> {
+    pages.iter().flatten().copied().reduce(|(low, high), page| (low.min(page.0), high.max(page.1)))
 }
 
 fn hash(bits: u64, shift: u32) -> usize {

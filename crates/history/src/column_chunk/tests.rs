@@ -2,28 +2,39 @@
 
 use super::*;
 use arrow_array::cast::AsArray;
-use arrow_array::types::Float64Type;
+use arrow_array::types::{Float64Type, Int64Type};
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use parquet::file::properties::WriterProperties;
 use parquet::file::writer::SerializedFileWriter;
 use parquet::schema::parser::parse_message_type;
+use parquet::schema::types::{SchemaDescriptor, Type};
 use proptest::prelude::*;
 use std::sync::Arc;
 
-fn round_trip(values: &[f64], optional: bool) -> Vec<f64> {
+fn schema(optional: bool) -> Arc<Type> {
     let repetition = if optional { "optional" } else { "required" };
-    let schema = Arc::new(parse_message_type(&format!("message m {{ {repetition} double x; }}")).unwrap());
+    Arc::new(parse_message_type(&format!("message m {{ {repetition} double x; }}")).unwrap())
+}
+
+fn slot(optional: bool) -> Slot {
+    Slot { descriptor: SchemaDescriptor::new(schema(optional)).column(0), page: 8_192 }
+}
+
+fn round_trip(values: &[f64], optional: bool) -> Vec<f64> {
+    let schema = schema(optional);
     let properties = Arc::new(WriterProperties::builder().build());
     let mut writer = SerializedFileWriter::new(Vec::new(), schema, properties).unwrap();
-    let slot = Slot { descriptor: writer.schema_descr().column(0), page: 8_192 };
+    let slot = slot(optional);
     let mut dictionary = DoubleDictionary::new();
-    assert!(dictionary.encode(values));
+    assert!(dictionary.encode(&slot, values));
     let chunk = encode(Column {
         slot: &slot,
-        codes: &dictionary.codes,
-        dictionary: dictionary.values.iter().flat_map(|value| value.to_le_bytes()).collect(),
-        distinct: dictionary.values.len(),
-        bounds: Bounds::Doubles(values),
+        pages: &dictionary.pages,
+        dictionary: Some(Dictionary {
+            bytes: dictionary.values.iter().flat_map(|value| value.to_le_bytes()).collect(),
+            distinct: dictionary.values.len(),
+        }),
+        bounds: Bounds::Doubles(&dictionary.bounds),
     })
     .unwrap();
     let mut group = writer.next_row_group().unwrap();
@@ -59,10 +70,10 @@ proptest! {
             })
         }).collect();
         // Over half distinct: no dictionary, so no chunk of ours.
-        prop_assume!(DoubleDictionary::new().encode(&values));
+        prop_assume!(DoubleDictionary::new().encode(&slot(true), &values));
         prop_assert!(same(&values, &round_trip(&values, true)));
         let whole: Vec<f64> = values.iter().copied().filter(|value| !value.is_nan()).collect();
-        if !whole.is_empty() && DoubleDictionary::new().encode(&whole) {
+        if !whole.is_empty() && DoubleDictionary::new().encode(&slot(false), &whole) {
             prop_assert!(same(&whole, &round_trip(&whole, false)));
         }
     }
@@ -126,6 +137,50 @@ fn pages_runs_and_emptiness_are_read_back() {
 fn distinct_values_are_told_early() {
     let mut dictionary = DoubleDictionary::new();
     let values: Vec<f64> = (0..100_000).map(|row| f64::from(row).sqrt()).collect();
-    assert!(!dictionary.encode(&values));
-    assert!(dictionary.codes.len() < 60_000);
+    assert!(!dictionary.encode(&slot(true), &values));
+    assert!(dictionary.pages.rows() < 60_000);
+}
+
+fn integers_back(values: &[i64]) -> Vec<i64> {
+    let schema = Arc::new(parse_message_type("message m { required int64 x; }").unwrap());
+    let slot = Slot { descriptor: SchemaDescriptor::new(Arc::clone(&schema)).column(0), page: 700 };
+    let properties = Arc::new(WriterProperties::builder().build());
+    let mut writer = SerializedFileWriter::new(Vec::new(), schema, properties).unwrap();
+    let pages = Pages::of_integers(&slot, values);
+    let bounds = Bounds::integers(&slot, values);
+    let chunk = encode(Column { slot: &slot, pages: &pages, dictionary: None, bounds }).unwrap();
+    let mut group = writer.next_row_group().unwrap();
+    group.append_column(&chunk.bytes, chunk.close).unwrap();
+    group.close().unwrap();
+    let bytes = Bytes::from(writer.into_inner().unwrap());
+    let builder = ParquetRecordBatchReaderBuilder::try_new(bytes).unwrap();
+    let statistics = builder.metadata().row_group(0).column(0).statistics().cloned();
+    let Some(Statistics::Int64(ends)) = statistics else { panic!("{statistics:?}") };
+    assert_eq!((ends.min_opt(), ends.max_opt()), (values.iter().min(), values.iter().max()));
+    let batches = builder.build().unwrap().map(Result::unwrap);
+    batches.flat_map(|batch| batch.column(0).as_primitive::<Int64Type>().values().to_vec()).collect()
+}
+
+proptest! {
+    #[test]
+    fn integers_are_read_back(
+        steps in prop::collection::vec((any::<i64>(), 0_u32..64, 1_usize..300), 1..12), start in any::<i64>()
+    ) {
+        let (mut values, mut last) = (Vec::new(), start);
+        for (step, narrow, times) in steps {
+            for at in 0..times {
+                last = last.wrapping_add((step >> narrow).wrapping_mul(1 + (at % 3) as i64));
+                values.push(last);
+            }
+        }
+        prop_assert!(integers_back(&values) == values);
+    }
+}
+
+#[test]
+fn integers_at_the_edges_are_read_back() {
+    let steady: Vec<i64> = (0..3_000).map(|at| 1_767_225_600_000_000 + at * 60_000_000).collect();
+    for values in [vec![7], vec![i64::MIN, i64::MAX, 0, -1, i64::MIN], vec![3; 700], steady] {
+        assert_eq!(integers_back(&values), values);
+    }
 }

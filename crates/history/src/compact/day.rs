@@ -26,7 +26,7 @@ use crate::store::Store;
 /// Appended files after which an open day is written whole.
 const APPENDED: usize = 8;
 /// Bytes of a roll-up file, about.
-const ROLL_UP_BYTES: usize = 32 << 20;
+const ROLL_UP_BYTES: usize = 16 << 20;
 /// Segments fetched ahead.
 const AHEAD: usize = 16;
 

@@ -9,6 +9,7 @@ use twinwright_core::time::{Micros, SECOND};
 use super::day::is_over;
 use super::{CompactOptions, Compactor, DamagedPath, Listed};
 use crate::StoreError;
+use crate::block::Block;
 use crate::coverage::Coverage;
 use crate::erase::Erasures;
 use crate::input::{Head, Layouts};
@@ -16,6 +17,8 @@ use crate::manifest::{Damaged, DayKey, FileEntry, Manifest, covers_name};
 use crate::names::SegmentName;
 use crate::parquet_file::{Footer, Parts, guard};
 use crate::registry::Registry;
+use crate::scan::blocks;
+use crate::segment::PARTITION;
 use crate::table::{Names, Table};
 
 pub(super) const DAY: Micros = 86_400 * SECOND;
@@ -218,7 +221,7 @@ async fn inspect(
     let read = || -> Result<Inspected, String> {
         let parts = Parts::whole(bytes);
         let (mut names, mut table) = (Names::default(), Table::default());
-        let head = read_segment(name, &parts, layouts, registry, |layout, batch, head| {
+        let head = read_segment(name, parts, layouts, registry, |layout, batch, head| {
             layout.append(batch, None, Some(head.source), &mut table, &mut names)
         })?;
         let days = table.time.iter().zip(&table.enqueued).map(|(&time, &enqueued)| day_key(time, enqueued));
@@ -234,28 +237,27 @@ async fn inspect(
     Ok(Some(inspected))
 }
 
-/// Reads a segment batch by batch, and checks that it is what its name says.
+/// Reads a segment block by block, and checks that it is what its name says.
 pub(crate) fn read_segment(
     name: &SegmentName,
-    parts: &Parts,
+    parts: Parts,
     layouts: &mut Layouts,
     registry: &mut Registry,
-    mut visit: impl FnMut(&crate::input::Layout, &arrow_array::RecordBatch, &Head) -> Result<(), String>,
+    mut visit: impl FnMut(&crate::input::Layout, &Block<'_>, &Head) -> Result<(), String>,
 ) -> Result<Head, String> {
-    let footer = Footer::read(parts)?;
+    let footer = Footer::read(&parts)?;
     let head = Head::read(&footer)?;
     if (head.source.partition, head.first, head.last) != (name.partition, name.first, name.last) {
         return Err("it is another segment than its name says".to_owned());
     }
     let expected = footer.parquet().file_metadata().num_rows();
     let layout = layouts.of(&footer, registry)?;
-    let groups = (0..footer.parquet().num_row_groups()).collect();
     let mut rows = 0;
-    for batch in footer.batches(parts.clone(), groups, None, None)? {
-        let batch = batch.map_err(|error| error.to_string())?;
-        rows += batch.num_rows() as i64;
-        visit(&layout, &batch, &head)?;
-    }
+    // Head and name say the partition.
+    blocks(&footer, parts, &mut layouts.scan, &[PARTITION], |block| {
+        rows += block.rows as i64;
+        visit(&layout, block, &head)
+    })?;
     if rows != expected {
         return Err(format!("{rows} rows where {expected} are promised"));
     }

@@ -3,7 +3,7 @@
 use parquet::errors::ParquetError;
 use parquet::file::metadata::KeyValue;
 
-use super::columns::{Field, field, write_doubles, write_integers, write_texts};
+use super::columns::{Field, field, write_counts, write_doubles, write_integers, write_runs};
 use super::{FileWriter, Finished, Layout, PartPool, failed};
 use crate::StoreError;
 use crate::compact::RollUpRows;
@@ -36,7 +36,7 @@ impl RollUpFile {
             fields.push(field(name, Field::Double, false)?);
         }
         // A day has 1,440 minutes: a series is in two pages at the most.
-        let layout = Layout { page: 2_048, integers: &["ts", "count"], noise: &["sum_sq"] };
+        let layout = Layout { page: 2_048, noise: &["sum", "sum_sq"] };
         let mut file = FileWriter::new(fields, &layout, parts)?;
         for (key, value) in [("format", FORMAT), ("kind", "roll-up"), ("grain", grain), ("hub", hub)] {
             let pair = KeyValue::new(format!("twinwright.{key}"), value.to_owned());
@@ -62,16 +62,15 @@ impl RollUpFile {
         registry: &Registry,
     ) -> Result<(), ParquetError> {
         let FileWriter { writer, tally, doubles, columns: all, plain } = &mut self.file;
-        tally.add(devices, &rows.device, &rows.time);
+        let ends = rows.device.first().zip(rows.device.last());
+        tally.add(devices, ends.map(|(first, last)| (first.0, last.0)), &rows.time);
         let mut group = writer.next_row_group()?;
-        write_texts(&mut group, &all[0], &rows.device, |code| devices.get(code), devices.len(), true)?;
+        write_runs(&mut group, &all[0], &rows.device, |code| devices.get(code))?;
         let columns = registry.columns();
-        let known = u32::try_from(columns.len() + TEXTS).unwrap_or(u32::MAX);
-        let signal = |code: u32| columns[code as usize - TEXTS].column.as_str();
-        write_texts(&mut group, &all[1], &rows.signal, signal, known, true)?;
-        write_integers(&mut group, &rows.time)?;
-        write_integers(&mut group, &rows.count)?;
-        for (at, values) in rows.values.iter().enumerate() {
+        write_runs(&mut group, &all[1], &rows.signal, |code| columns[code as usize - TEXTS].column.as_str())?;
+        write_integers(&mut group, &all[2], &rows.time)?;
+        write_counts(&mut group, &all[3], &rows.summaries.count)?;
+        for (at, values) in rows.summaries.values.iter().enumerate() {
             write_doubles(&mut group, &all[at + 4], values, doubles, &mut plain[at + 4], false)?;
         }
         group.close()?;

@@ -11,6 +11,7 @@ use twinwright_core::time::Micros;
 use super::prune::{Wanted, prune};
 use super::{History, HistoryReport, RowQuery, Snapshot};
 use crate::StoreError;
+use crate::block::Block;
 use crate::compact::{Scratch, Sorter, day_key, read_segment, uncovered};
 use crate::coverage::Coverage;
 use crate::input::Layouts;
@@ -134,7 +135,7 @@ impl Engine {
         let parts = Parts::whole(bytes);
         let (layouts, registry) = (&mut self.layouts, &mut self.registry);
         let read = guard(|| {
-            read_segment(name, &parts, layouts, registry, |layout, batch, head| {
+            read_segment(name, parts, layouts, registry, |layout, batch, head| {
                 layout.append(batch, None, Some(head.source), &mut table, &mut names)
             })
         });
@@ -275,7 +276,7 @@ impl Engine {
         guard(|| {
             for batch in footer.batches(parts, vec![group], Some(&columns), Some(ranges.to_vec()))? {
                 let batch = batch.map_err(|error| error.to_string())?;
-                layout.append(&batch, None, None, &mut table, &mut names)?;
+                layout.append(&Block::of(&batch, &batch.schema()), None, None, &mut table, &mut names)?;
             }
             Ok(())
         })

@@ -1,5 +1,12 @@
 use super::*;
+use crate::block::Block;
+use crate::input::Layouts;
+use crate::manifest::Source;
+use crate::parquet_file::{Footer, Parts};
+use crate::registry::Registry;
 use crate::rows::Dictionary;
+use crate::scan::Scan;
+use crate::table::{Names, Table, Values};
 use crate::testing::frame;
 use bytes::Bytes;
 use proptest::prelude::*;
@@ -20,6 +27,11 @@ fn normal(mut frame: Frame) -> Frame {
         renumber(&mut column.codes, &mut column.dictionary);
     }
     frame
+}
+
+/// Whether no row of a column has a value.
+fn is_absent(column: &[u64]) -> bool {
+    column.iter().all(|&bits| bits == ABSENT.to_bits() || bits == u64::from(NO_STATE))
 }
 
 /// Bit by bit, so that -0.0 and absent values count.
@@ -184,6 +196,44 @@ proptest! {
     #[test]
     fn frames_are_read_back(frame in frames()) {
         round_trip(frame);
+    }
+
+    #[test]
+    fn segments_read_by_pages_are_as_arrow_reads_them(frame in frames(), permuted in any::<bool>()) {
+        let bytes = encode("plant", &frame, &SegmentMetadata::default()).unwrap();
+        let parts = Arc::new(Parts::whole(bytes));
+        let footer = Footer::read(&parts).unwrap();
+        let (mut registry, mut layouts, mut scan) = (Registry::default(), Layouts::default(), Scan::default());
+        let layout = layouts.of(&footer, &mut registry).unwrap();
+        let source = Some(Source { partition: frame.partition, epoch: 0 });
+        let mut tables = [(Table::default(), Names::default()), (Table::default(), Names::default())];
+        let mut append = |block: &Block<'_>, to: usize| {
+            let order = permuted.then(|| block.by_device()).flatten();
+            let (table, names) = &mut tables[to];
+            layout.append(block, order.as_deref(), source, table, names).unwrap();
+        };
+        for group in 0..footer.parquet().num_row_groups() {
+            prop_assert!(scan.read(&footer, &parts, group, &[PARTITION]), "it is what scan is for");
+            scan.block(|block| append(block, 0)).unwrap();
+            for batch in footer.batches(Parts::clone(&parts), vec![group], None, None).unwrap() {
+                let batch = batch.unwrap();
+                append(&Block::of(&batch, &batch.schema()), 1);
+            }
+        }
+        let [ours, arrows] = tables.map(|(mut table, names)| {
+            table.pad();
+            let columns = table.columns.iter().map(|values| match values {
+                Values::Doubles(values) => values.iter().map(|value| value.to_bits()).collect::<Vec<_>>(),
+                Values::Codes(codes) => codes.iter().map(|&code| u64::from(code)).collect(),
+                Values::Absent => Vec::new(),
+            });
+            // A column without a value may be there or not.
+            let columns: Vec<_> = columns.enumerate().filter(|(_, column)| !is_absent(column)).collect();
+            let texts = names.texts.iter().map(|texts| texts.texts().to_vec()).filter(|texts| !texts.is_empty());
+            let rows = (table.device, table.time, table.enqueued, table.sequence, table.source);
+            (rows, columns, names.devices.texts().to_vec(), texts.collect::<Vec<_>>())
+        });
+        prop_assert_eq!(ours, arrows);
     }
 
     #[test]

@@ -16,8 +16,9 @@ use super::super::spill::Scratch;
 use super::rolled::Rolled;
 use super::{DayResult, Fetched, is_over};
 use crate::StoreError;
+use crate::block::Block;
 use crate::erase::Erasures;
-use crate::input::{Head, Layouts, by_device};
+use crate::input::{Head, Layouts};
 use crate::manifest::{Damaged, DayEntry, DayKey, FileEntry, RollUps};
 use crate::names::{day_folder_of, stamp};
 use crate::output::{DayFile, Finished, PartPool};
@@ -208,7 +209,13 @@ impl Work {
             for batch in footer.batches(parts, vec![group], None, None)? {
                 let batch = batch.map_err(|error| error.to_string())?;
                 let start = sorter.table.rows();
-                layout.append(&batch, None, None, &mut sorter.table, &mut sorter.names)?;
+                layout.append(
+                    &Block::of(&batch, &batch.schema()),
+                    None,
+                    None,
+                    &mut sorter.table,
+                    &mut sorter.names,
+                )?;
                 erase(sorter, start, erasures);
             }
             Ok(())
@@ -222,11 +229,11 @@ impl Work {
             (&mut self.layouts, &mut self.registry, &self.erasures, self.key);
         let day = (!key.stray).then(|| (day_start(key.day), day_start(key.day.saturating_add(1))));
         guard(|| {
-            read_segment(&input.name, &parts, layouts, registry, |layout, batch, head| {
+            read_segment(&input.name, parts, layouts, registry, |layout, block, head| {
                 let start = sorter.table.rows();
-                let order = by_device(batch);
+                let order = block.by_device();
                 let source = Some(head.source);
-                layout.append(batch, order.as_deref(), source, &mut sorter.table, &mut sorter.names)?;
+                layout.append(block, order.as_deref(), source, &mut sorter.table, &mut sorter.names)?;
                 let table = &sorter.table;
                 let within = SequenceRange { first: head.first, last: head.last };
                 let numbers = &table.sequence[start..];
