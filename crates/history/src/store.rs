@@ -1,6 +1,8 @@
 //! Objects under paths, created once and never changed: a folder, memory, Azure Blob Storage or Azurite.
 
 mod azure;
+#[cfg(target_os = "linux")]
+mod direct;
 mod folder;
 mod listings;
 mod patience;
@@ -51,12 +53,21 @@ enum Kind {
     Azure,
 }
 
+/// A folder of this machine.
+#[derive(Clone, Debug)]
+struct Near {
+    root: PathBuf,
+    /// Whether a file is on disk before its name counts.
+    #[cfg_attr(not(target_os = "linux"), expect(dead_code, reason = "only direct writes ask"))]
+    sync: bool,
+}
+
 /// A place for objects; clones share it.
 #[derive(Clone, Debug)]
 pub struct Store {
     objects: Arc<dyn ObjectStore>,
     kind: Kind,
-    root: Option<PathBuf>,
+    near: Option<Near>,
     azure: Option<Arc<AzureConfig>>,
     listings: Arc<listings::Listings>,
 }
@@ -65,13 +76,13 @@ impl Store {
     /// Objects in memory, gone with the last clone.
     pub fn memory() -> Self {
         let objects = Arc::new(object_store::memory::InMemory::new());
-        Self { objects, kind: Kind::Memory, root: None, azure: None, listings: Arc::default() }
+        Self { objects, kind: Kind::Memory, near: None, azure: None, listings: Arc::default() }
     }
 
     /// Objects of a store that the tests' faults wrap.
     #[cfg(any(test, feature = "conformance"))]
     pub fn wrap(objects: Arc<dyn ObjectStore>) -> Self {
-        Self { objects, kind: Kind::Memory, root: None, azure: None, listings: Arc::default() }
+        Self { objects, kind: Kind::Memory, near: None, azure: None, listings: Arc::default() }
     }
 
     /// Stores the bytes if the name is free. The object appears whole or not at all, and is durable on return.
@@ -82,8 +93,12 @@ impl Store {
         self.create_payload(path, bytes.into()).await
     }
 
-    /// [`Store::create`] of bytes in parts.
+    /// [`Store::create`] of bytes in parts, which are not expected to be read again soon.
     pub(crate) async fn create_parts(&self, path: &str, parts: Vec<Bytes>) -> Result<Created, StoreError> {
+        #[cfg(target_os = "linux")]
+        if let Some(created) = self.create_direct(path, &parts).await? {
+            return Ok(created);
+        }
         self.create_payload(path, parts.into_iter().collect()).await
     }
 
@@ -92,8 +107,8 @@ impl Store {
         let options = PutOptions::from(PutMode::Create);
         match self.objects.put_opts(&location, payload, options).await {
             Ok(_) => {
-                if let Some(root) = &self.root {
-                    folder::restrict_file(&root.join(path));
+                if let Some(near) = &self.near {
+                    folder::restrict_file(&near.root.join(path));
                 }
                 Ok(Created::New)
             }
@@ -127,14 +142,14 @@ impl Store {
 
     /// Whether objects are files of this machine, which [`Store::read_near`] reads.
     pub(crate) const fn is_near(&self) -> bool {
-        self.root.is_some()
+        self.near.is_some()
     }
 
     /// [`Store::read`] of a folder, by a thread that may wait: thousands of small files are read in the time that
     /// handing each to another thread would take. For what is not read again soon: the system forgets it.
     pub(crate) fn read_near(&self, path: &str) -> Result<Option<Bytes>, StoreError> {
-        match &self.root {
-            Some(root) => folder::read_once(root, parse(path)?.as_ref()),
+        match &self.near {
+            Some(near) => folder::read_once(&near.root, parse(path)?.as_ref()),
             None => Err(StoreError::invalid(format!("{path} is not in a folder of this machine"))),
         }
     }
@@ -290,7 +305,7 @@ impl Store {
         prefix: &str,
         ask: impl FnOnce(&listings::Listings, &std::path::Path, &str) -> Result<T, StoreError> + Send + 'static,
     ) -> Option<Result<T, StoreError>> {
-        let root = self.root.clone()?;
+        let root = self.near.as_ref()?.root.clone();
         let prefix = match parse_folder(prefix) {
             Ok(prefix) => prefix.map(|prefix| prefix.to_string()).unwrap_or_default(),
             Err(error) => return Some(Err(error)),

@@ -142,8 +142,10 @@ mod tests {
             let mut back = Vec::new();
             prop_assert!(unpack(&page, width, codes.len(), &mut back).is_some());
             prop_assert!(back.iter().map(|&code| code as u32).eq(codes.iter().copied()));
-            // Bytes that are cut off are missed, not invented.
-            prop_assert!(unpack(&page[..page.len() / 2], width, codes.len(), &mut Vec::new()).is_none() || codes.is_empty());
+            // Bytes that are cut off are missed, not invented; what fills the last group up may be cut.
+            let mut cut = Vec::new();
+            let found = unpack(&page[..page.len() / 2], width, codes.len(), &mut cut);
+            prop_assert!(found.is_none() || cut == back);
         }
 
         #[test]

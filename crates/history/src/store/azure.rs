@@ -137,7 +137,7 @@ impl Store {
         Ok(Self {
             objects: Arc::new(objects),
             kind: Kind::Azure,
-            root: None,
+            near: None,
             azure: Some(Arc::new(config)),
             listings: Arc::default(),
         })

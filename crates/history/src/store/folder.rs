@@ -10,11 +10,16 @@ use std::time::{Duration, SystemTime};
 use bytes::Bytes;
 use object_store::local::LocalFileSystem;
 
-use super::{Kind, Store};
+#[cfg(target_os = "linux")]
+use super::Created;
+use super::{Kind, Near, Store};
 use crate::StoreError;
 
 /// No write takes so long: an older half-written file belongs to a process that is gone.
 const STALE_AFTER: Duration = Duration::from_secs(600);
+/// Files from here on are written past the system's cache, bytes.
+#[cfg(target_os = "linux")]
+const LARGE: usize = 1 << 20;
 /// Bound of one sweep.
 const SWEEP_AT_MOST: usize = 1_000_000;
 
@@ -38,12 +43,10 @@ impl Store {
 
     fn open_folder(path: &Path, sync: bool) -> Result<Self, StoreError> {
         let text = path.display().to_string();
-        make_private_folder(path).map_err(|source| {
-            let error = object_store::Error::Generic { store: "folder", source: Box::new(source) };
-            StoreError::from_object_store(&text, &error)
-        })?;
-        let failed = |error| StoreError::from_object_store(&text, &error);
-        let objects = LocalFileSystem::new_with_prefix(path).map_err(failed)?.with_fsync(sync);
+        make_private_folder(path).map_err(|source| failed(&text, source))?;
+        let objects = LocalFileSystem::new_with_prefix(path)
+            .map_err(|error| StoreError::from_object_store(&text, &error))?
+            .with_fsync(sync);
         let root = std::fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
         // A large folder takes a while to walk, and nothing waits for the result.
         let swept = root.clone();
@@ -54,11 +57,39 @@ impl Store {
         Ok(Self {
             objects: Arc::new(objects),
             kind: Kind::Folder,
-            root: Some(root),
+            near: Some(Near { root, sync }),
             azure: None,
             listings: Arc::default(),
         })
     }
+}
+
+#[cfg(target_os = "linux")]
+impl Store {
+    /// Creates a large file past the system's cache; `None` where that is no gain, or not known here.
+    pub(super) async fn create_direct(
+        &self,
+        path: &str,
+        parts: &[Bytes],
+    ) -> Result<Option<Created>, StoreError> {
+        let Some(near) = &self.near else { return Ok(None) };
+        if parts.iter().map(Bytes::len).sum::<usize>() < LARGE {
+            return Ok(None);
+        }
+        let full = near.root.join(super::parse(path)?.as_ref());
+        let (parts, sync) = (parts.to_vec(), near.sync);
+        let created = tokio::task::spawn_blocking(move || super::direct::create(&full, &parts, sync)).await;
+        match created {
+            Ok(Ok(created)) => Ok(created),
+            Ok(Err(source)) => Err(failed(path, source)),
+            Err(error) => Err(StoreError::Unavailable { path: path.to_owned(), cause: error.to_string() }),
+        }
+    }
+}
+
+fn failed(path: &str, source: std::io::Error) -> StoreError {
+    let error = object_store::Error::Generic { store: "folder", source: Box::new(source) };
+    StoreError::from_object_store(path, &error)
 }
 
 #[cfg(unix)]
@@ -85,10 +116,7 @@ pub(super) fn restrict_file(path: &Path) {
 
 /// The bytes of a file, or `None` where there is none. It is not expected to be read again soon.
 pub(super) fn read_once(root: &Path, path: &str) -> Result<Option<Bytes>, StoreError> {
-    let failed = |source: std::io::Error| {
-        let error = object_store::Error::Generic { store: "folder", source: Box::new(source) };
-        StoreError::from_object_store(path, &error)
-    };
+    let failed = |source| failed(path, source);
     let file = match File::open(root.join(path)) {
         Ok(file) => file,
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
@@ -104,7 +132,7 @@ pub(super) fn read_once(root: &Path, path: &str) -> Result<Option<Bytes>, StoreE
 }
 
 /// Lets the system use the memory that it keeps the file in for something else: gigabytes that pass through once would
-/// push out what is asked for, and taking so much new memory costs more time than all the rest of a compaction.
+/// push out what is asked for.
 fn forget(file: &File) {
     #[cfg(target_os = "linux")]
     let _best_effort =
