@@ -1,5 +1,5 @@
-//! The data history of the local twins on a running line: Parquet that DuckDB reads, once each across a restart; and the
-//! endpoint that is always there.
+//! The data history of the local twins on a running line: Parquet that DuckDB reads, once each across a restart, and no
+//! more once it is erased; and the endpoint that is always there.
 
 use std::process::Stdio;
 
@@ -7,7 +7,8 @@ use anyhow::{Context as _, ensure};
 use serde_json::{Value, json};
 use tokio::process::Command;
 use twinwright_azure::twins::{EventRoute, PatchOutcome};
-use twinwright_cli::platform::{TWIN_HISTORY, TWIN_TABLES};
+use twinwright_cli::platform::{TWIN_HISTORY, TWIN_TABLES, erase_twin};
+use twinwright_history::store::Store;
 use twinwright_tests::line::{Line, options, until};
 use twinwright_tests::{needed, package, staged};
 
@@ -76,6 +77,12 @@ fn changes_of_twins_are_tables_and_events() -> anyhow::Result<()> {
         ensure!(names[1..] == ["\"ARM-A\"", "\"ARM-B\"", "\"ARM-C\""], "{after}");
         ensure!(after["properties"][0][3] == "TIMESTAMP WITH TIME ZONE", "{after}");
         ensure!(after["life"].as_array().is_some_and(|rows| rows.len() == 1), "{after}");
+        let erased = erase_twin(&Store::folder(line.folder().join("storage"))?, ARM, i64::MAX).await?;
+        ensure!(erased > 4, "{erased}");
+        name(&line, "ARM-D").await?;
+        let left = known(&line, &python, 1).await?;
+        let names = left["properties"].as_array().into_iter().flatten().map(|row| &row[1]);
+        ensure!(names.collect::<Vec<_>>() == ["\"ARM-D\""] && left["life"] == json!([]), "{left}");
         let log = line.folder().join("twin-events/log");
         let mut events = String::new();
         for file in std::fs::read_dir(&log)? {

@@ -4,7 +4,10 @@
 //!
 //! Whoever hands changes over may hand them over again after a kill, in other portions. Files are created once, in the
 //! order of the changes, and their names say which changes they hold: what a file has is skipped, so nothing is there
-//! twice and nothing is missing. A table belongs to one writer and one count of changes.
+//! twice and nothing is missing. A table belongs to one writer and one count of changes. A file from which a twin was
+//! erased has the same numbers, and a hash of what is left behind them.
+
+mod erase;
 
 use std::sync::Arc;
 
@@ -21,6 +24,8 @@ use twinwright_core::time::Micros;
 use crate::StoreError;
 use crate::names::date_folder;
 use crate::store::Store;
+
+pub use erase::Whose;
 
 /// Width of a number in a name, so that names sort as numbers do.
 const DIGITS: usize = 20;
@@ -98,7 +103,7 @@ impl ChangeTable {
         while let Some(entry) = entries.next().await {
             let entry = entry?;
             let stem = entry.path.rsplit('/').next().and_then(|name| name.strip_suffix(".parquet"));
-            let number = stem.and_then(|stem| stem.split_once('-')?.1.parse().ok());
+            let number = stem.and_then(|stem| erase::numbers(stem).split_once('-')?.1.parse().ok());
             last = last.max(number.unwrap_or(0));
         }
         Ok(last)
@@ -198,6 +203,36 @@ mod tests {
             [("2026-03-04", 1, 2), ("2026-03-05", 3, 4), ("2026-03-05", 5, 6), ("2026-03-05", 7, 8)];
         assert_eq!(paths, expected.map(|(day, first, last)| name(day, first, last)));
         assert_eq!(count, 16);
+    }
+
+    #[tokio::test]
+    async fn an_erased_twin_is_in_no_file_and_what_was_stored_is_known_still() {
+        let store = Store::memory();
+        let open = || ChangeTable::new(store.clone(), "twins", "Property", COLUMNS);
+        open().append(&rows(1..5, 3)).await.unwrap();
+        let (before, _) = read(&store).await;
+        let whose = |id, before| Whose { columns: &["Id"], id, time: "TimeStamp", before };
+        assert_eq!(open().erase(&whose("twin-2", START)).await.unwrap(), 0, "it changed later than that");
+        assert_eq!(open().erase(&whose("twin-9", START + 1)).await.unwrap(), 0);
+        assert_eq!(read(&store).await.0, before);
+        let killed = store.read(&before[0]).await.unwrap().unwrap();
+        assert_eq!(open().erase(&whose("twin-2", START + 1)).await.unwrap(), 1);
+        assert_eq!(read(&store).await.1, 7);
+        // As if it had been killed before the old file was deleted.
+        store.create(&before[0], killed).await.unwrap();
+        assert_eq!(read(&store).await.1, 11);
+        assert_eq!(open().erase(&whose("twin-4", START + 2 * DAY)).await.unwrap(), 1);
+        let (paths, count) = read(&store).await;
+        assert_eq!((paths.len(), count), (2, 6));
+        for path in &paths {
+            let bytes = store.read(path).await.unwrap().unwrap();
+            let left = erase::decode(COLUMNS, bytes).unwrap();
+            let is_erased =
+                |cell: &Cell| matches!(cell, Cell::Text(Some(id)) if id == "twin-2" || id == "twin-4");
+            assert!(!left.iter().flat_map(|row| &row.cells).any(is_erased), "{path}");
+        }
+        open().append(&rows(1..6, 3)).await.unwrap();
+        assert_eq!(read(&store).await.1, 8, "only the fifth change is new");
     }
 
     #[tokio::test]

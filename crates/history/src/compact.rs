@@ -37,6 +37,7 @@ use crate::delta;
 use crate::erase::Erasures;
 use crate::manifest::{Damaged, Manifests};
 use crate::names::{SegmentName, hub_folder, parse_path};
+use crate::progress::{Progress, Stage};
 use crate::registry::Registry;
 use crate::store::Store;
 
@@ -76,6 +77,8 @@ pub struct CompactOptions {
     pub keep_days: Option<u32>,
     /// Whether the Delta Lake table is kept up to date.
     pub delta: bool,
+    /// Is told how far the run is.
+    pub progress: Progress,
 }
 
 impl CompactOptions {
@@ -93,6 +96,7 @@ impl CompactOptions {
             keep_for_replay: true,
             keep_days: None,
             delta: true,
+            progress: Progress::default(),
         }
     }
 }
@@ -172,21 +176,24 @@ impl Compactor {
                 plan.add_erased(&parent, &erasures);
             }
             let before = damaged.len();
+            let job = |(&key, inputs): (&_, &Vec<usize>)| day::DayJob {
+                store: &self.store,
+                hub: &self.hub,
+                parent: &parent,
+                erasures: &erasures,
+                options,
+                key,
+                inputs: inputs.iter().map(|&at| &plan.inputs[at]).collect(),
+            };
+            let jobs: Vec<_> = plan.days.iter().map(job).collect();
+            options.progress.begin(Stage::Reading, jobs.iter().map(day::DayJob::bytes).sum());
             let mut days = Vec::new();
-            for (key, inputs) in &plan.days {
-                let day = day::DayJob {
-                    store: &self.store,
-                    hub: &self.hub,
-                    parent: &parent,
-                    erasures: &erasures,
-                    options,
-                    key: *key,
-                    inputs: inputs.iter().map(|&at| &plan.inputs[at]).collect(),
-                };
-                let result;
+            for day in jobs {
+                let (key, result);
+                key = day.key;
                 (result, registry, room) = day.run(registry, room).await?;
                 damaged.extend(result.damaged.iter().map(|damage| DamagedPath(damage.clone())));
-                days.push((*key, result));
+                days.push((key, result));
             }
             if damaged.len() > before {
                 // Rows that one of them would have given twice may count now: decide again without them.

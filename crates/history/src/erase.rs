@@ -20,6 +20,7 @@ use crate::manifest::{Manifests, Source};
 use crate::names::{SegmentName, hub_folder};
 use crate::numbered::NumberedDocuments;
 use crate::numbers;
+use crate::progress::Stage;
 use crate::reader::{History, RowQuery};
 use crate::rows;
 use crate::scores::ScoreLog;
@@ -178,8 +179,11 @@ pub async fn erase(
         store.delete(&garbage.path).await?;
         report.files += 1;
     }
-    for listed in list_segments(store, hub).await? {
+    let listed = list_segments(store, hub).await?;
+    options.progress.begin(Stage::Erasing, listed.len() as u64);
+    for listed in listed {
         report.segments += usize::from(erase_segment(store, hub, &listed.name, device, before).await?);
+        options.progress.add(1);
     }
     for (batch, mut all) in affected {
         all.retain(|letter| !theirs(letter));
@@ -321,6 +325,8 @@ mod tests {
         letters.write(0, range, START, &[letter(400, "arm-1"), letter(401, "arm-2")]).await.unwrap();
         let report = erase(&store, "plant", "arm-1", START + 1_000_000 * 86_400, &options).await.unwrap();
         assert_eq!((report.rows, report.segments, report.dead_letters), (200, 4, 1), "{report:?}");
+        let told = options.progress.standing();
+        assert_eq!((told.stage, told.done, told.of), (Stage::Erasing, 4, 4));
         let left = bytes_with(&store, "arm-1").await;
         assert_eq!(left, ["erasures/v=1/hub=plant/000000001.json"], "only the order itself names it");
         let rows = async || {

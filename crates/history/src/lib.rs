@@ -22,6 +22,7 @@
 //! | [`verify`] | proof that every sequence number is there once |
 //! | [`change_table`] | changes of twins, as tables |
 //! | [`erase`] | a device's data go |
+//! | [`progress`] | how far a compaction or an erasure is |
 //! | [`import`], [`export`] | CSV, JSON Lines, Parquet, the cold store of Time Series Insights |
 
 mod block;
@@ -47,6 +48,7 @@ mod numbers;
 mod output;
 mod parquet_file;
 mod parquet_store;
+pub mod progress;
 pub mod quality;
 pub mod reader;
 mod registry;

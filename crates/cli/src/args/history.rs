@@ -147,7 +147,9 @@ pub enum HistoryCommand {
         #[command(flatten)]
         target: HistoryTarget,
     },
-    /// Erase a device's data: rows, roll-ups, scores and dead letters.
+    /// Erase a device's data: rows, roll-ups, scores, dead letters, and what its local twin went through.
+    ///
+    /// The twin itself stays (`twinwright twins delete`), and so does what Azure keeps elsewhere, as in Data Explorer.
     Erase {
         /// Device id.
         device: String,

@@ -3,6 +3,7 @@
 mod chart;
 mod jobs;
 mod picture;
+mod progress;
 mod query;
 mod replay;
 mod sql;
@@ -10,7 +11,6 @@ mod sql;
 mod tests;
 
 use std::collections::BTreeSet;
-use std::time::Instant;
 
 use anyhow::Context as _;
 use twinwright_app::clock::now;
@@ -21,6 +21,8 @@ use twinwright_history::store::Store;
 use crate::args::{HistoryCommand, HistoryTarget, Span};
 use crate::connection::{Connection, FILE};
 use crate::output::Output;
+
+pub(super) use self::progress::Progress;
 
 /// Runs `history`.
 ///
@@ -139,26 +141,4 @@ pub fn history_speed(text: &str) -> Result<f64, String> {
     }
     let number = text.trim_end_matches('x').parse::<f64>().ok();
     number.filter(|speed| *speed > 0.0).ok_or_else(|| "write a speed as in 1x, 10x or max".to_owned())
-}
-
-/// Says how far a long work is, once a second, for people alone.
-pub(super) struct Progress {
-    output: Output,
-    what: &'static str,
-    last: Instant,
-    count: u64,
-}
-
-impl Progress {
-    pub(super) fn new(output: Output, what: &'static str) -> Self {
-        Self { output, what, last: Instant::now(), count: 0 }
-    }
-
-    pub(super) fn add(&mut self, count: usize) {
-        self.count += count as u64;
-        if self.last.elapsed().as_secs() >= 1 && !self.output.is_json() {
-            self.last = Instant::now();
-            eprintln!("{} {}", self.count, self.what);
-        }
-    }
 }

@@ -26,7 +26,7 @@ use crate::connection::{Connection, FILE, private_file};
 
 pub use endpoints::EndpointOption;
 pub use provision::provision;
-pub use twin_history::{ROOT as TWIN_HISTORY, TABLES as TWIN_TABLES};
+pub use twin_history::{ROOT as TWIN_HISTORY, TABLES as TWIN_TABLES, erase as erase_twin};
 
 /// How long the handler has to finish when the platform stops.
 const GRACE: Duration = Duration::from_secs(5);

@@ -6,7 +6,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 use tokio::sync::Mutex;
 use twinwright_core::time::{Micros, parse_iso};
-use twinwright_history::change_table::{Cell, ChangeColumn, ChangeRow, ChangeTable};
+use twinwright_history::StoreError;
+use twinwright_history::change_table::{Cell, ChangeColumn, ChangeRow, ChangeTable, Whose};
 use twinwright_history::store::Store;
 use twinwright_local_digital_twins::{HistoryBatch, HistoryRow, HistorySink, PropertyAction};
 
@@ -52,9 +53,26 @@ pub(super) struct TwinHistory(Mutex<[ChangeTable; 3]>);
 
 impl TwinHistory {
     pub(super) fn new(store: &Store) -> Self {
-        let table = |at: usize, columns| ChangeTable::new(store.clone(), ROOT, TABLES[at], columns);
-        Self(Mutex::new([table(0, PROPERTY), table(1, TWIN), table(2, RELATIONSHIP)]))
+        Self(Mutex::new(tables(store)))
     }
+}
+
+fn tables(store: &Store) -> [ChangeTable; 3] {
+    let table = |at: usize, columns| ChangeTable::new(store.clone(), ROOT, TABLES[at], columns);
+    [table(0, PROPERTY), table(1, TWIN), table(2, RELATIONSHIP)]
+}
+
+/// Erases what a twin went through before a time, and how it was related; says how many changes went.
+///
+/// # Errors
+/// [`StoreError`]: call again.
+pub async fn erase(store: &Store, twin: &str, before: Micros) -> Result<u64, StoreError> {
+    const NAMED: [&[&str]; 3] = [&["Id", "RelationshipTarget"], &["TwinId"], &["Source", "Target"]];
+    let mut erased = 0;
+    for (table, columns) in tables(store).iter().zip(NAMED) {
+        erased += table.erase(&Whose { columns, id: twin, time: "TimeStamp", before }).await?;
+    }
+    Ok(erased)
 }
 
 #[async_trait]

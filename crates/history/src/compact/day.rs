@@ -74,14 +74,8 @@ impl DayJob<'_> {
         room: Room,
     ) -> Result<(DayResult, Registry, Room), StoreError> {
         let old = self.parent.day(self.key);
-        let over = is_over(self.key, self.options);
-        let erasing = self.erasures.number != self.parent.erasures;
-        let appended = old.map_or(0, |day| day.files.len());
-        let whole = over || erasing || appended == 0 || appended >= APPENDED;
-        let old_files: Vec<FileEntry> = match old {
-            Some(day) if whole => day.files.clone(),
-            _ => Vec::new(),
-        };
+        let whole = self.is_whole();
+        let old_files = self.old_files().to_vec();
         let hash = self.hash(&old_files, whole, &registry);
         let generation = self.parent.number + 1;
         let receipt =
@@ -90,6 +84,7 @@ impl DayJob<'_> {
             && let Ok(mut result) = serde_json::from_slice::<DayResult>(&bytes)
         {
             result.resumed = true;
+            self.options.progress.add(self.bytes());
             let mut registry = registry;
             for column in &result.columns {
                 registry.assign(column.kind, &column.name);
@@ -139,6 +134,27 @@ impl DayJob<'_> {
             self.store.create(&receipt, json.into()).await?;
         }
         Ok((result, registry, room))
+    }
+
+    /// Whether the day is written whole instead of appended to.
+    fn is_whole(&self) -> bool {
+        let appended = self.parent.day(self.key).map_or(0, |day| day.files.len());
+        let erasing = self.erasures.number != self.parent.erasures;
+        is_over(self.key, self.options) || erasing || appended == 0 || appended >= APPENDED
+    }
+
+    /// Files of the parent that are read again.
+    fn old_files(&self) -> &[FileEntry] {
+        match self.parent.day(self.key) {
+            Some(day) if self.is_whole() => &day.files,
+            _ => &[],
+        }
+    }
+
+    /// Bytes to be read.
+    pub(super) fn bytes(&self) -> u64 {
+        let old: u64 = self.old_files().iter().map(|file| file.bytes).sum();
+        old + self.inputs.iter().map(|input| input.bytes).sum::<u64>()
     }
 
     /// What the day's files follow from.

@@ -12,6 +12,7 @@ use twinwright_core::time::{Micros, SECOND};
 use self::model::{Step, World, expected, options, steps, stored};
 use super::*;
 use crate::faults::{Fault, Faults};
+use crate::progress::Standing;
 use crate::reader::RowQuery;
 use crate::segment::SegmentMetadata;
 use crate::segments::SegmentLog;
@@ -78,10 +79,13 @@ async fn a_killed_run_is_resumed_and_a_repeated_run_does_nothing() {
         assert!(Compactor::new(store, "plant").run(&options(world.now)).await.is_err());
         let store = Store::wrap(Arc::clone(&world.objects) as _);
         let compactor = Compactor::new(store, "plant");
-        let report = compactor.run(&options(world.now)).await.unwrap();
+        let once_more = options(world.now);
+        let report = compactor.run(&once_more).await.unwrap();
         if report.resumed == 0 {
             continue;
         }
+        let told = once_more.progress.standing();
+        assert!(told.stage == Stage::Reading && told.done == told.of && told.of > 0, "{told:?}");
         assert!(report.days > report.resumed && report.manifest == Some(1), "{report:?}");
         let settled = compactor.run(&options(world.now)).await.unwrap();
         assert!(settled.files == 0 && settled.deleted_segments > 0, "{settled:?}");
@@ -109,8 +113,11 @@ async fn a_day_is_appended_to_until_it_is_over_and_then_written_whole() {
         (open.days[0].files.len(), open.days[0].roll_ups.is_some(), open.days[0].sealed),
         (3, false, false)
     );
-    let report = compactor.run(&at(START + 3 * DAY)).await.unwrap();
+    let over = at(START + 3 * DAY);
+    let report = compactor.run(&over).await.unwrap();
     assert_eq!((report.segments, report.days, report.rows), (0, 1, 30));
+    let read = open.days[0].files.iter().map(|file| file.bytes).sum();
+    assert_eq!(over.progress.standing(), Standing { stage: Stage::Reading, done: read, of: read });
     let over = compactor.manifests.latest().await.unwrap();
     assert_eq!(
         (over.days[0].files.len(), over.days[0].roll_ups.is_some(), over.days[0].sealed),

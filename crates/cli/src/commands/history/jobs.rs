@@ -15,10 +15,11 @@ use twinwright_history::segments::SegmentLog;
 use twinwright_history::verify::{KnownGaps, verify as prove};
 use twinwright_history::{StoreError, export as files};
 
-use super::Progress;
+use super::progress::{Progress, watched};
 use super::query::told;
 use crate::args::{Format, HistoryTarget, ImportOptions, Span};
 use crate::output::{Output, table};
+use crate::platform::erase_twin;
 
 pub(super) async fn export(
     target: &HistoryTarget,
@@ -141,7 +142,8 @@ pub(super) async fn compact(
     if all {
         options.min_age = 0;
     }
-    let report = Compactor::new(target.store()?, target.hub.as_str()).run(&options).await?;
+    let compactor = Compactor::new(target.store()?, target.hub.as_str());
+    let report = watched(&options.progress, output, compactor.run(&options)).await?;
     let damaged: Vec<_> = report.damaged.iter().map(|damage| json!(damage)).collect();
     let value = json!({ "manifest": report.manifest, "segments": report.segments, "rows": report.rows, "days": report.days,
         "files": report.files, "bytes": report.bytes, "damaged": damaged, "deletedSegments": report.deleted_segments,
@@ -171,13 +173,17 @@ pub(super) async fn erase(
         bail!("everything of {device} enqueued before {} goes for ever: say so with --yes", iso(before));
     }
     let options = CompactOptions::new(now());
-    let report = erase_device(&target.store()?, &target.hub, device, before, &options).await?;
+    let store = target.store()?;
+    let erased = erase_device(&store, &target.hub, device, before, &options);
+    let report = watched(&options.progress, output, erased).await?;
+    // A device and its twin have one name.
+    let changes = erase_twin(&store, device, before).await?;
     let value = json!({ "device": device, "before": iso(before), "rows": report.rows, "files": report.files,
-        "segments": report.segments, "deadLetters": report.dead_letters, "scores": report.scores });
+        "segments": report.segments, "deadLetters": report.dead_letters, "scores": report.scores, "twinChanges": changes });
     output.result(&value, || {
         format!(
-            "{} rows of {device} are erased; {} files, {} segments, {} batches of dead letters and {} files of scores were \
-             written without them",
+            "{} rows and {changes} changes of {device} are erased; {} files, {} segments, {} batches of dead letters and {} \
+             files of scores were written without them",
             report.rows, report.files, report.segments, report.dead_letters, report.scores
         )
     });

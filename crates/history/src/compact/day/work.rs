@@ -78,7 +78,9 @@ impl Work {
         let mut sorter = self.sorter();
         let mut groups = 0;
         for file in std::mem::take(&mut self.old_files) {
-            match self.read_old(&file, &mut sorter, &scratch)? {
+            let read = self.read_old(&file, &mut sorter, &scratch)?;
+            self.options.progress.add(file.bytes);
+            match read {
                 Ok(()) => self.result.replaced.push(file.path),
                 Err(cause) => {
                     // Its rows are nowhere else: it stays as it is beside the new files.
@@ -105,6 +107,7 @@ impl Work {
                 Err(StoreError::Corrupt { cause, .. }) => Err(cause),
                 Err(error) => return Err(error),
             };
+            self.options.progress.add(input.bytes);
             match read {
                 Ok(head) => self.result.heads.push(head),
                 Err(cause) => self.result.damaged.push(Damaged { path: input.name.path(), cause }),
