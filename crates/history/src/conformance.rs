@@ -3,10 +3,13 @@
 use bytes::Bytes;
 use futures::future::join_all;
 
+use crate::StoreError;
 use crate::store::{Created, Store};
 
 /// Writers of the race.
 const WRITERS: usize = 16;
+/// Bytes from which a folder writes past the system's cache, and some.
+const LARGE: usize = 3 << 20;
 
 /// Runs all checks below a prefix of its own, which should be unused before.
 ///
@@ -51,11 +54,32 @@ async fn create_only(store: &Store) -> Result<(), String> {
     store.delete(path).await.map_err(|error| error.to_string())
 }
 
-/// Of many writers of one name at once, one wins, and all read its bytes.
+/// Of many writers of one name at once, one wins, and all read its bytes; small objects and large ones, in parts.
 async fn one_winner(store: &Store) -> Result<(), String> {
     let path = "conformance/race/one.json";
-    let body = |writer: usize| Bytes::from(vec![b'a' + u8::try_from(writer).unwrap_or(0); 100_000]);
-    let outcomes = join_all((0..WRITERS).map(|writer| store.create(path, body(writer)))).await;
+    let body =
+        |writer: usize, length: usize| Bytes::from(vec![b'a' + u8::try_from(writer).unwrap_or(0); length]);
+    let small = join_all((0..WRITERS).map(|writer| store.create(path, body(writer, 100_000)))).await;
+    expect(
+        read(store, path).await? == Some(body(winner(small)?, 100_000)),
+        "the object is not the winner's",
+    )?;
+    let path = "conformance/race/large.parquet";
+    let parts = |writer: usize| vec![body(writer, LARGE), body(writer + 1, 1_001)];
+    let large = join_all((0..WRITERS).map(|writer| store.create_parts(path, parts(writer)))).await;
+    let whole = parts(winner(large)?).concat();
+    expect(read(store, path).await?.as_deref() == Some(&*whole), "the large object is not the winner's")?;
+    let listed = store.list("conformance/race", None, 9).await.map_err(|error| error.to_string())?;
+    let sizes: Vec<u64> = listed.iter().map(|entry| entry.size).collect();
+    expect(sizes == [whole.len() as u64, 100_000], format!("the race left objects of {sizes:?} bytes"))?;
+    for entry in listed {
+        store.delete(&entry.path).await.map_err(|error| error.to_string())?;
+    }
+    Ok(())
+}
+
+/// Which of the writers found the name free.
+fn winner(outcomes: Vec<Result<Created, StoreError>>) -> Result<usize, String> {
     let mut winners = Vec::new();
     for (writer, outcome) in outcomes.into_iter().enumerate() {
         if outcome.map_err(|error| format!("racing create: {error}"))? == Created::New {
@@ -63,8 +87,7 @@ async fn one_winner(store: &Store) -> Result<(), String> {
         }
     }
     expect(winners.len() == 1, format!("{} of {WRITERS} writers won", winners.len()))?;
-    expect(read(store, path).await? == Some(body(winners[0])), "the object is not the winner's")?;
-    store.delete(path).await.map_err(|error| error.to_string())
+    Ok(winners[0])
 }
 
 /// Names come sorted, below their folder, behind the start, and no more than asked for.
