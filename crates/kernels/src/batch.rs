@@ -50,6 +50,45 @@ pub struct Answer {
     pub state_ends: Vec<u32>,
 }
 
+/// Where an answer is written: the caller's memory, zeroes before.
+#[derive(Debug)]
+pub struct AnswerMut<'a> {
+    /// As [`Answer::scores`] (R).
+    pub scores: &'a mut [f64],
+    /// As [`Answer::status`] (R).
+    pub status: &'a mut [u8],
+    /// As [`Answer::contributions`] (R × S).
+    pub contributions: &'a mut [f64],
+    /// As [`Answer::state`]; empty before.
+    pub state: &'a mut Vec<u8>,
+    /// As [`Answer::state_ends`] (D).
+    pub state_ends: &'a mut [u32],
+}
+
+impl Answer {
+    /// Room for the answer of a batch, whose shapes need not fit together yet.
+    pub(crate) fn room(batch: &Batch<'_>) -> Self {
+        let rows = batch.device.len();
+        Self {
+            scores: vec![0.0; rows],
+            status: vec![0; rows],
+            contributions: vec![0.0; batch.values.len()],
+            state: Vec::with_capacity(batch.state.len()),
+            state_ends: vec![0; batch.state_ends.len()],
+        }
+    }
+
+    pub(crate) fn lend(&mut self) -> AnswerMut<'_> {
+        AnswerMut {
+            scores: &mut self.scores,
+            status: &mut self.status,
+            contributions: &mut self.contributions,
+            state: &mut self.state,
+            state_ends: &mut self.state_ends,
+        }
+    }
+}
+
 /// Why a batch cannot be scored at all; single bad rows get a status instead.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BatchError(pub String);
@@ -77,7 +116,17 @@ pub trait Kernel: Sized {
     ///
     /// # Errors
     /// [`BatchError`] where the shapes do not fit together.
-    fn score(&mut self, batch: &Batch<'_>) -> Result<Answer, BatchError>;
+    fn score_into(&mut self, batch: &Batch<'_>, answer: AnswerMut<'_>) -> Result<(), BatchError>;
+
+    /// [`Kernel::score_into`] memory of its own.
+    ///
+    /// # Errors
+    /// As there.
+    fn score(&mut self, batch: &Batch<'_>) -> Result<Answer, BatchError> {
+        let mut answer = Answer::room(batch);
+        self.score_into(batch, answer.lend())?;
+        Ok(answer)
+    }
 }
 
 impl Batch<'_> {

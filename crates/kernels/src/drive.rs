@@ -2,7 +2,7 @@
 
 use wide::f64x8;
 
-use crate::batch::{Answer, Batch, BatchError, status};
+use crate::batch::{AnswerMut, Batch, BatchError, status};
 use crate::lanes::{LANES, sum};
 
 /// The part of a kernel that differs.
@@ -45,28 +45,23 @@ pub(crate) fn drive<K: RowKernel>(
     kernel: &mut K,
     batch: &Batch<'_>,
     width: usize,
-) -> Result<Answer, BatchError> {
+    answer: AnswerMut<'_>,
+) -> Result<(), BatchError> {
     batch.check(width)?;
-    let rows = batch.device.len();
-    // States of the devices that have rows, and where each device's is: one behind its place, 0 for none.
+    let AnswerMut { scores, status: statuses, contributions, state: blobs, state_ends: ends } = answer;
+    // States of the devices that have rows. Where each device's is, one behind its place and 0 for none, stands until
+    // the end where the end of its blob will.
     let mut states: Vec<K::State> = Vec::new();
-    let mut places = vec![0; batch.state_ends.len()];
-    let mut answer = Answer {
-        scores: vec![0.0; rows],
-        status: vec![0; rows],
-        contributions: vec![0.0; rows * width],
-        state: Vec::with_capacity(batch.state.len()),
-        state_ends: Vec::with_capacity(batch.state_ends.len()),
-    };
-    let mut row = vec![0.0; width];
+    let mut row = Vec::new();
     let cells = batch.values.chunks_exact(width).zip(batch.mask.chunks_exact(width));
-    let shares = answer.contributions.chunks_exact_mut(width);
-    let outputs = answer.scores.iter_mut().zip(&mut answer.status).zip(shares);
+    let shares = contributions.chunks_exact_mut(width);
+    let outputs = scores.iter_mut().zip(statuses).zip(shares);
     for (((&device, &time), (values, mask)), ((score, row_status), contributions)) in
         batch.device.iter().zip(batch.time).zip(cells).zip(outputs)
     {
         // Nearly all rows are whole, and need no copy.
         let whole = if !is_whole(values, mask) {
+            row.resize(width, 0.0);
             for ((cell, &value), &masked) in row.iter_mut().zip(values).zip(mask) {
                 *cell = if masked == 0 && value.is_finite() { value } else { f64::NAN };
             }
@@ -74,24 +69,23 @@ pub(crate) fn drive<K: RowKernel>(
         } else {
             values
         };
-        let device = device as usize;
-        if places[device] == 0 {
-            states.push(kernel.read(batch.blob(device)));
-            places[device] = states.len();
+        let place = &mut ends[device as usize];
+        if *place == 0 {
+            states.push(kernel.read(batch.blob(device as usize)));
+            *place = u32::try_from(states.len()).unwrap_or(0);
         }
-        let state = &mut states[places[device] - 1];
+        let state = &mut states[*place as usize - 1];
         let (raw, told) = kernel.row(state, time, whole, contributions);
         *score = if told == status::OK { raw } else { 0.0 };
         *row_status = told;
     }
-    for (device, place) in places.iter().enumerate() {
-        match place.checked_sub(1) {
-            Some(place) => kernel.write(&states[place], &mut answer.state),
-            None => answer.state.extend_from_slice(batch.blob(device)),
+    for (device, end) in ends.iter_mut().enumerate() {
+        match end.checked_sub(1) {
+            Some(place) => kernel.write(&states[place as usize], blobs),
+            None => blobs.extend_from_slice(batch.blob(device)),
         }
-        let end = u32::try_from(answer.state.len())
+        *end = u32::try_from(blobs.len())
             .map_err(|_| BatchError("the states exceed 4 GiB; send smaller batches".to_owned()))?;
-        answer.state_ends.push(end);
     }
-    Ok(answer)
+    Ok(())
 }

@@ -9,7 +9,7 @@
 //! the deviation from a slow mean of the signal itself, which takes the wandering out and leaves what is sudden.
 
 use crate::baseline::{Baseline, BaselineError};
-use crate::batch::{Answer, Batch, BatchError, Kernel, status};
+use crate::batch::{AnswerMut, Batch, BatchError, Kernel, status};
 use crate::blob::{Head, Tag};
 use crate::charts::Charts;
 use crate::clock::{Step, gap_micros};
@@ -53,8 +53,8 @@ impl Kernel for EwmaChart {
         })
     }
 
-    fn score(&mut self, batch: &Batch<'_>) -> Result<Answer, BatchError> {
-        drive(self, batch, self.width)
+    fn score_into(&mut self, batch: &Batch<'_>, answer: AnswerMut<'_>) -> Result<(), BatchError> {
+        drive(self, batch, self.width, answer)
     }
 }
 

@@ -30,7 +30,7 @@ mod scorer;
 pub mod wire;
 
 pub use baseline::{Baseline, BaselineError};
-pub use batch::{Answer, Batch, BatchError, Kernel, status};
+pub use batch::{Answer, AnswerMut, Batch, BatchError, Kernel, status};
 pub use ewma::EwmaChart;
 pub use life::RemainingLife;
 pub use mahalanobis::SmoothedMahalanobis;

@@ -16,7 +16,7 @@
 
 use crate::ROW_CAP;
 use crate::baseline::{Baseline, BaselineError};
-use crate::batch::{Answer, Batch, BatchError, Kernel, status};
+use crate::batch::{AnswerMut, Batch, BatchError, Kernel, status};
 use crate::blob::{Head, Tag, put_f64s};
 use crate::clock::{Clock, Step, gap_micros};
 use crate::drive::{RowKernel, drive};
@@ -106,8 +106,8 @@ impl Kernel for GaussianMixture {
         })
     }
 
-    fn score(&mut self, batch: &Batch<'_>) -> Result<Answer, BatchError> {
-        drive(self, batch, self.width)
+    fn score_into(&mut self, batch: &Batch<'_>, answer: AnswerMut<'_>) -> Result<(), BatchError> {
+        drive(self, batch, self.width, answer)
     }
 }
 

@@ -18,7 +18,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
 use crate::baseline::{Baseline, BaselineError, wrong};
-use crate::batch::{Answer, Batch, BatchError, status};
+use crate::batch::{AnswerMut, Batch, BatchError, status};
 use crate::blob::{Head, Tag};
 use crate::clock::{Clock, Step, gap_micros};
 use crate::document::Object;
@@ -147,9 +147,9 @@ impl<E: Engine> ScorerKernel for ModelKernel<E> {
         })
     }
 
-    fn score(&mut self, batch: &Batch<'_>) -> Result<Answer, BatchError> {
+    fn score_into(&mut self, batch: &Batch<'_>, answer: AnswerMut<'_>) -> Result<(), BatchError> {
         let width = self.mean.len();
-        drive(self, batch, width)
+        drive(self, batch, width, answer)
     }
 }
 

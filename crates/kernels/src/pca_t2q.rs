@@ -11,7 +11,7 @@
 //! marginalised in the same way.
 
 use crate::baseline::{Baseline, BaselineError};
-use crate::batch::{Answer, Batch, BatchError, Kernel, status};
+use crate::batch::{AnswerMut, Batch, BatchError, Kernel, status};
 use crate::blob::{Head, Tag};
 use crate::charts::Charts;
 use crate::clock::{Step, gap_micros};
@@ -64,8 +64,8 @@ impl Kernel for PcaT2Q {
         })
     }
 
-    fn score(&mut self, batch: &Batch<'_>) -> Result<Answer, BatchError> {
-        drive(self, batch, self.width)
+    fn score_into(&mut self, batch: &Batch<'_>, answer: AnswerMut<'_>) -> Result<(), BatchError> {
+        drive(self, batch, self.width, answer)
     }
 }
 

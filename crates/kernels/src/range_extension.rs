@@ -15,7 +15,7 @@
 //! because it was silent.
 
 use crate::baseline::{Baseline, BaselineError, RangeChart, wrong};
-use crate::batch::{Answer, Batch, BatchError, Kernel, status};
+use crate::batch::{AnswerMut, Batch, BatchError, Kernel, status};
 use crate::blob::{Head, Reader, Tag, put_f64s};
 use crate::clock::{Clock, Step, gap_micros};
 use crate::drive::{RowKernel, drive};
@@ -94,8 +94,8 @@ impl Kernel for RangeExtension {
         })
     }
 
-    fn score(&mut self, batch: &Batch<'_>) -> Result<Answer, BatchError> {
-        drive(self, batch, self.width)
+    fn score_into(&mut self, batch: &Batch<'_>, answer: AnswerMut<'_>) -> Result<(), BatchError> {
+        drive(self, batch, self.width, answer)
     }
 }
 

@@ -1,6 +1,6 @@
 //! What every kernel of a scorer has in common, whichever document of training it is prepared from.
 
-use crate::batch::{Answer, Batch, BatchError, Kernel};
+use crate::batch::{Answer, AnswerMut, Batch, BatchError, Kernel};
 use crate::life::LifeModel;
 use crate::{Baseline, BaselineError, RemainingLife};
 
@@ -15,11 +15,21 @@ pub trait ScorerKernel: Sized {
     /// What is wrong with the document, in words.
     fn prepare(json: &[u8]) -> Result<Self, BaselineError>;
 
+    /// As [`Kernel::score_into`].
+    ///
+    /// # Errors
+    /// The rule that the batch breaks.
+    fn score_into(&mut self, batch: &Batch<'_>, answer: AnswerMut<'_>) -> Result<(), BatchError>;
+
     /// As [`Kernel::score`].
     ///
     /// # Errors
     /// The rule that the batch breaks.
-    fn score(&mut self, batch: &Batch<'_>) -> Result<Answer, BatchError>;
+    fn score(&mut self, batch: &Batch<'_>) -> Result<Answer, BatchError> {
+        let mut answer = Answer::room(batch);
+        self.score_into(batch, answer.lend())?;
+        Ok(answer)
+    }
 }
 
 impl<K: Kernel> ScorerKernel for K {
@@ -29,8 +39,8 @@ impl<K: Kernel> ScorerKernel for K {
         Self::new(&Baseline::from_json(json)?)
     }
 
-    fn score(&mut self, batch: &Batch<'_>) -> Result<Answer, BatchError> {
-        Kernel::score(self, batch)
+    fn score_into(&mut self, batch: &Batch<'_>, answer: AnswerMut<'_>) -> Result<(), BatchError> {
+        Kernel::score_into(self, batch, answer)
     }
 }
 
@@ -41,7 +51,7 @@ impl ScorerKernel for RemainingLife {
         Self::new(LifeModel::from_json(json)?)
     }
 
-    fn score(&mut self, batch: &Batch<'_>) -> Result<Answer, BatchError> {
-        Self::score(self, batch)
+    fn score_into(&mut self, batch: &Batch<'_>, answer: AnswerMut<'_>) -> Result<(), BatchError> {
+        Self::score_into(self, batch, answer)
     }
 }

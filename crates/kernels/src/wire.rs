@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use zerocopy::{FromBytes, Immutable, IntoBytes};
 
-use crate::batch::Batch;
+use crate::batch::{AnswerMut, Batch};
 use crate::scorer::ScorerKernel;
 
 /// The batch as it crosses the border.
@@ -90,14 +90,59 @@ pub fn score_packed<K: ScorerKernel>(
         state: batch.state,
         state_ends: &state_ends,
     };
-    let answer = kernel.score(&batch).map_err(|error| error.to_string())?;
-    Ok(PackedScored {
-        scores: f64::bytes(&answer.scores).to_vec(),
-        status: answer.status,
-        contributions: f64::bytes(&answer.contributions).to_vec(),
-        state: answer.state,
-        state_ends: u32::bytes(&answer.state_ends).to_vec(),
-    })
+    let mut scored = PackedScored {
+        scores: vec![0; device.len() * size_of::<f64>()],
+        status: vec![0; device.len()],
+        contributions: vec![0; size_of_val(&*values)],
+        state: Vec::with_capacity(batch.state.len()),
+        state_ends: vec![0; size_of_val(&*state_ends)],
+    };
+    let mut scores = Lent::of(&mut scored.scores);
+    let mut contributions = Lent::of(&mut scored.contributions);
+    let mut ends = Lent::of(&mut scored.state_ends);
+    let answer = AnswerMut {
+        scores: scores.numbers(),
+        status: &mut scored.status,
+        contributions: contributions.numbers(),
+        state: &mut scored.state,
+        state_ends: ends.numbers(),
+    };
+    kernel.score_into(&batch, answer).map_err(|error| error.to_string())?;
+    scores.give_back();
+    contributions.give_back();
+    ends.give_back();
+    Ok(scored)
+}
+
+/// A packed buffer to be filled with numbers, in place where it is aligned to them.
+enum Lent<'a, T> {
+    InPlace(&'a mut [T]),
+    Beside { numbers: Vec<T>, bytes: &'a mut [u8] },
+}
+
+impl<'a, T: Packed> Lent<'a, T> {
+    fn of(bytes: &'a mut [u8]) -> Self {
+        match <[T]>::mut_from_bytes(bytes) {
+            Ok(numbers) => Self::InPlace(numbers),
+            Err(error) => {
+                let bytes = error.into_src();
+                Self::Beside { numbers: vec![T::new_zeroed(); bytes.len() / size_of::<T>()], bytes }
+            }
+        }
+    }
+
+    fn numbers(&mut self) -> &mut [T] {
+        match self {
+            Self::InPlace(numbers) => numbers,
+            Self::Beside { numbers, .. } => numbers,
+        }
+    }
+
+    fn give_back(self) {
+        if let Self::Beside { numbers, bytes } = self {
+            bytes.copy_from_slice(T::bytes(&numbers));
+        }
+    }
 }
 
 fn field<'a, T: Packed>(name: &str, bytes: &'a [u8]) -> Result<Cow<'a, [T]>, String> {
@@ -165,4 +210,23 @@ macro_rules! export_scorer {
 
         export!(Scorer);
     };
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lent_bytes_hold_the_numbers_whether_they_are_aligned_or_not() {
+        let numbers = [1.5_f64, -2.0, f64::MAX];
+        for start in 0..8 {
+            let mut memory = vec![0; 8 * numbers.len() + 8];
+            let mut lent = Lent::of(&mut memory[start..][..8 * numbers.len()]);
+            assert_eq!(lent.numbers(), [0.0; 3]);
+            lent.numbers().copy_from_slice(&numbers);
+            lent.give_back();
+            assert_eq!(&memory[start..][..8 * numbers.len()], f64::bytes(&numbers), "from byte {start}");
+        }
+        Lent::<u32>::of(&mut []).give_back();
+    }
 }

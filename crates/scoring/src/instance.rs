@@ -30,6 +30,7 @@ pub struct WasmScorer {
     loaded: LoadedScorer,
     baseline: Arc<[u8]>,
     deadline: Duration,
+    deadline_ticks: u64,
     memory: usize,
     live: Option<Live>,
 }
@@ -54,7 +55,8 @@ impl WasmScorer {
         let config = &loaded.inner.shared.config;
         let deadline = limits.deadline.unwrap_or(config.deadline).min(config.deadline);
         let memory = limits.memory.unwrap_or(config.memory_limit).min(config.memory_limit);
-        let mut scorer = Self { loaded, baseline, deadline, memory, live: None };
+        let mut scorer =
+            Self { loaded, baseline, deadline, deadline_ticks: ticks(deadline), memory, live: None };
         let live = scorer.start().map_err(|failure| LoadError::Prepare {
             scorer: scorer.loaded.id().to_owned(),
             cause: match failure {
@@ -126,7 +128,7 @@ impl WasmScorer {
         let config = &self.loaded.inner.shared.config;
         let broke = |cause: String| ScorerError::Contract { scorer: self.loaded.id().to_owned(), cause };
         let signals = u32::try_from(batch.signals).map_err(|_| broke("too many signals".to_owned()))?;
-        live.store.set_epoch_deadline(ticks(self.deadline));
+        live.store.set_epoch_deadline(self.deadline_ticks);
         live.store.data_mut().begin();
         let answer = live.scorer.twinwright_scoring_scoring().call_score(
             &mut live.store,

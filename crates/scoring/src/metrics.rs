@@ -11,7 +11,7 @@ use twinwright_core::scoring::ScorerError;
 pub struct ScorerMetrics {
     batches: AtomicU64,
     rows: AtomicU64,
-    micros: AtomicU64,
+    nanos: AtomicU64,
     traps: AtomicU64,
     deadlines: AtomicU64,
     refusals: AtomicU64,
@@ -57,8 +57,11 @@ impl ScorerMetrics {
     pub(crate) fn answered(&self, rows: usize, took: Duration, memory: usize) {
         self.batches.fetch_add(1, Ordering::Relaxed);
         self.rows.fetch_add(rows as u64, Ordering::Relaxed);
-        self.micros.fetch_add(u64::try_from(took.as_micros()).unwrap_or(u64::MAX), Ordering::Relaxed);
-        self.memory.fetch_max(memory as u64, Ordering::Relaxed);
+        // A call of few rows takes less than a microsecond.
+        self.nanos.fetch_add(u64::try_from(took.as_nanos()).unwrap_or(u64::MAX), Ordering::Relaxed);
+        if self.memory.load(Ordering::Relaxed) < memory as u64 {
+            self.memory.fetch_max(memory as u64, Ordering::Relaxed);
+        }
     }
 
     pub(crate) fn failed(&self, error: &ScorerError) {
@@ -76,7 +79,9 @@ impl ScorerMetrics {
     }
 
     pub(crate) fn dropped(&self, lines: u64) {
-        self.log_lines_dropped.fetch_add(lines, Ordering::Relaxed);
+        if lines > 0 {
+            self.log_lines_dropped.fetch_add(lines, Ordering::Relaxed);
+        }
     }
 
     /// The counters now.
@@ -85,7 +90,7 @@ impl ScorerMetrics {
         MetricsReading {
             batches: of(&self.batches),
             rows: of(&self.rows),
-            micros: of(&self.micros),
+            micros: of(&self.nanos) / 1_000,
             traps: of(&self.traps),
             deadlines: of(&self.deadlines),
             refusals: of(&self.refusals),

@@ -6,11 +6,11 @@
 
 use super::run::Run;
 use super::{FEATURES_A_SIGNAL, LifeModel};
-use crate::BaselineError;
-use crate::batch::{Answer, Batch, BatchError, status};
+use crate::batch::{Answer, AnswerMut, Batch, BatchError, status};
 use crate::blob::{Head, Tag, put_f64s};
 use crate::clock::{Clock, Step, gap_micros};
 use crate::drive::{RowKernel, drive};
+use crate::{BaselineError, ScorerKernel};
 
 /// The score at the most: what remains is at least this part of the limit.
 const MOST: f64 = 100.0;
@@ -66,13 +66,17 @@ impl RemainingLife {
         self.model.limit / score
     }
 
+    pub(crate) fn score_into(&mut self, batch: &Batch<'_>, answer: AnswerMut<'_>) -> Result<(), BatchError> {
+        let width = self.model.width();
+        drive(self, batch, width, answer)
+    }
+
     /// Scores a batch; see [`crate::Kernel::score`].
     ///
     /// # Errors
     /// [`BatchError`] where the shapes do not fit together.
     pub fn score(&mut self, batch: &Batch<'_>) -> Result<Answer, BatchError> {
-        let width = self.model.width();
-        drive(self, batch, width)
+        ScorerKernel::score(self, batch)
     }
 
     fn read_state(&self, blob: &[u8]) -> Option<State> {

@@ -20,7 +20,7 @@ use wide::f64x8;
 
 use self::window::Window;
 use crate::baseline::{Baseline, BaselineError};
-use crate::batch::{Answer, Batch, BatchError, Kernel, status};
+use crate::batch::{AnswerMut, Batch, BatchError, Kernel, status};
 use crate::blob::{Head, Tag};
 use crate::clock::{Step, gap_micros};
 use crate::drive::{RowKernel, drive};
@@ -95,8 +95,8 @@ impl Kernel for SmoothedMahalanobis {
         })
     }
 
-    fn score(&mut self, batch: &Batch<'_>) -> Result<Answer, BatchError> {
-        drive(self, batch, self.width)
+    fn score_into(&mut self, batch: &Batch<'_>, answer: AnswerMut<'_>) -> Result<(), BatchError> {
+        drive(self, batch, self.width, answer)
     }
 }
 
