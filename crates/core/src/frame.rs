@@ -84,9 +84,9 @@ pub struct Frame {
     pub enqueued: Vec<Micros>,
     /// Sequence number a row.
     pub sequence: Vec<i64>,
-    /// Numeric fields.
+    /// Numeric fields, each name once.
     pub signals: Vec<SignalColumn>,
-    /// Text fields.
+    /// Text fields, each name once.
     pub states: Vec<StateColumn>,
     /// Application properties of the message as a JSON object, where it had any.
     pub properties: SparseText,

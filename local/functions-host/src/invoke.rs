@@ -18,7 +18,7 @@ use crate::{
     HostEvent,
     encode::{Invocation, RetryContext},
     events::{Events, LogLevel},
-    handler::{Command, HandlerClient, HandlerControl},
+    handler::{HandlerClient, HandlerControl},
     queues::QueueService,
     reply::{Reply, Verdict, judge},
     settings::{Framing, FunctionDefinition, RetryPolicy},
@@ -145,7 +145,7 @@ impl Invoker {
         tokio::select! {
             result = work => result,
             () = limit => {
-                self.handler.send(Command::Restart { generation }).await;
+                self.handler.restart(generation).await;
                 let limit = self.function_timeout.unwrap_or_default();
                 Err(Failure::Failed(format!("timeout value of {limit:?} was exceeded by the function")))
             }

@@ -9,11 +9,12 @@ mod session;
 mod steps;
 mod tally;
 
+use std::fs::{self, File, TryLockError};
 use std::io::IsTerminal as _;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
-use anyhow::bail;
+use anyhow::{Context as _, bail};
 
 use crate::args::TestOptions;
 use crate::process::say;
@@ -39,8 +40,9 @@ pub(crate) fn run(options: &TestOptions) -> anyhow::Result<ExitCode> {
         return Ok(ExitCode::SUCCESS);
     }
     let strict = std::env::var("CI").is_ok_and(|value| !["", "0", "false"].contains(&value.as_str()));
-    let mut session =
-        Session::start(Workspace::find()?, steps.iter().any(|step| step.needs_tools() && !options.fast));
+    let workspace = Workspace::find()?;
+    let _alone = alone(&workspace)?;
+    let mut session = Session::start(workspace, steps.iter().any(|step| step.needs_tools() && !options.fast));
     let mut all = Vec::new();
     for step in steps {
         say(&format!("── {}: {}", step.name(), step.about()));
@@ -60,6 +62,18 @@ pub(crate) fn run(options: &TestOptions) -> anyhow::Result<ExitCode> {
     all.iter().filter(|done| !done.step.counts_tests()).for_each(|done| total.add_step(&done.outcome));
     println!("{total}");
     Ok(if failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// Two runs with one target folder would empty each other's folders: the second waits.
+fn alone(workspace: &Workspace) -> anyhow::Result<File> {
+    fs::create_dir_all(&workspace.target)?;
+    let path = workspace.target.join("xtask-test.lock");
+    let file = File::create(&path).with_context(|| format!("cannot write {}", path.display()))?;
+    if let Err(TryLockError::WouldBlock) = file.try_lock() {
+        say(&format!("another run tests in {}; this one waits for its end", workspace.target.display()));
+        file.lock().with_context(|| format!("cannot lock {}", path.display()))?;
+    }
+    Ok(file)
 }
 
 /// The steps asked for, in their order.

@@ -10,6 +10,7 @@ use crate::table::{Names, Table, Values};
 use crate::testing::frame;
 use bytes::Bytes;
 use proptest::prelude::*;
+use std::collections::HashSet;
 use std::sync::Arc;
 use twinwright_core::frame::{ABSENT, Frame, NO_STATE, SequenceRange, SignalColumn, SparseText, StateColumn};
 
@@ -178,7 +179,10 @@ fn frames() -> impl Strategy<Value = Frame> {
             (prop::collection::vec(signal, signals), prop::collection::vec(state, states), sparse(), sparse()),
             (0..i32::MAX.cast_unsigned(), any::<(i64, i64, i64)>()),
         )
-            .prop_map(|((device, time, enqueued, sequence, row_flags), (signals, states, properties, extra), head)| {
+            .prop_map(|((device, time, enqueued, sequence, row_flags), (mut signals, mut states, properties, extra), head)| {
+                let (mut named, mut told) = (HashSet::new(), HashSet::new());
+                signals.retain(|column: &SignalColumn| named.insert(Arc::clone(&column.name)));
+                states.retain(|column: &StateColumn| told.insert(Arc::clone(&column.name)));
                 let (partition, (first, last, first_enqueued)) = head;
                 let devices = vec!["a".into(), "b".into(), "ü \"c\"".into()];
                 let range = SequenceRange { first, last };

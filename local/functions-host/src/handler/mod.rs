@@ -39,8 +39,8 @@ pub(crate) enum HandlerState {
 pub(crate) enum Command {
     /// SIGKILL, as if something outside had killed it: counts as an error.
     Kill,
-    /// Replace the process of this generation; not counted.
-    Restart { generation: u64 },
+    /// Replace the process of this generation; not counted. `taken` is dropped when calls wait for the new one.
+    Restart { generation: u64, taken: oneshot::Sender<()> },
     /// End it for good.
     Stop { done: oneshot::Sender<()> },
 }
@@ -75,6 +75,13 @@ impl HandlerControl {
     pub(crate) async fn send(&self, command: Command) {
         // A supervisor that is gone has nothing left to do.
         let _ = self.commands.send(command).await;
+    }
+
+    /// Replaces the process of this generation; what is called afterwards meets the new one.
+    pub(crate) async fn restart(&self, generation: u64) {
+        let (taken, dropped) = oneshot::channel();
+        self.send(Command::Restart { generation, taken }).await;
+        let _ = dropped.await;
     }
 
     pub(crate) async fn stop(&self) {

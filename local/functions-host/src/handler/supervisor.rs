@@ -174,7 +174,11 @@ impl Supervisor {
                     return true;
                 }
                 None => return true,
-                Some(Command::Restart { generation }) if generation == self.generation => return false,
+                Some(Command::Restart { generation, taken }) if generation == self.generation => {
+                    self.state.send_replace(HandlerState::Starting);
+                    drop(taken);
+                    return false;
+                }
                 Some(Command::Restart { .. } | Command::Kill) => {}
             }
         }
@@ -222,8 +226,9 @@ impl Supervisor {
                         self.state.send_replace(HandlerState::Starting);
                         process.kill();
                     }
-                    Some(Command::Restart { generation }) if generation == self.generation => {
+                    Some(Command::Restart { generation, taken }) if generation == self.generation => {
                         self.state.send_replace(HandlerState::Starting);
+                        drop(taken);
                         process.end(None).await;
                         return End::Replaced;
                     }

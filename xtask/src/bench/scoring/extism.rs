@@ -13,8 +13,13 @@ use crate::process::{run, watch};
 
 /// What extism's engine needs.
 const LEAST: (u32, u32) = (1, 96);
-/// The distribution's toolchain, which may be newer than the project's.
-const TOOLCHAINS: [(&str, &str); 2] = [("cargo", "rustc"), ("/usr/bin/cargo", "/usr/bin/rustc")];
+/// Toolchains besides the project's that may be newer: the distribution's, and what rustup has.
+const TOOLCHAINS: [Toolchain; 4] = [
+    Toolchain { cargo: "cargo", rustc: "rustc", name: None },
+    Toolchain { cargo: "/usr/bin/cargo", rustc: "/usr/bin/rustc", name: None },
+    Toolchain { cargo: "cargo", rustc: "rustc", name: Some("beta") },
+    Toolchain { cargo: "cargo", rustc: "rustc", name: Some("nightly") },
+];
 const TARGET: &str = "wasm32-unknown-unknown";
 /// An engine is compiled the first time.
 const BUILD_DEADLINE: Duration = Duration::from_secs(60 * 60);
@@ -25,9 +30,9 @@ pub(super) fn rows_per_s(context: &Context) -> anyhow::Result<f64> {
     let workspace = &context.workspace;
     let folder = workspace.root.join("xtask/peers/extism");
     let target = workspace.target.join("extism-peer");
-    let is_new = |(_, rustc): &&(&str, &str)| version(rustc).is_some_and(|version| version >= LEAST);
-    let Some((cargo, rustc)) = TOOLCHAINS.iter().find(is_new) else {
-        bail!("it needs Rust {}.{}; install a newer toolchain", LEAST.0, LEAST.1);
+    let is_new = |toolchain: &&Toolchain| toolchain.version().is_some_and(|version| version >= LEAST);
+    let Some(newer) = TOOLCHAINS.iter().find(is_new) else {
+        bail!("it needs Rust {}.{}: rustup toolchain install nightly", LEAST.0, LEAST.1);
     };
     let mut guest = Command::new("cargo");
     guest
@@ -42,8 +47,8 @@ pub(super) fn rows_per_s(context: &Context) -> anyhow::Result<f64> {
             TARGET,
         ])
         .env("CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUSTFLAGS", "-Ctarget-feature=+simd128");
-    let mut host = Command::new(cargo);
-    host.args(["build", "--locked", "--release", "--package", "extism-peer"]).env("RUSTC", rustc);
+    let mut host = newer.command(newer.cargo);
+    host.args(["build", "--locked", "--release", "--package", "extism-peer"]).env("RUSTC", newer.rustc);
     for (command, what) in [(&mut guest, "extism's guest"), (&mut host, "extism's host")] {
         command.current_dir(&folder).env("CARGO_TARGET_DIR", &target);
         run(command, &format!("building {what}"), BUILD_DEADLINE)?;
@@ -57,10 +62,27 @@ pub(super) fn rows_per_s(context: &Context) -> anyhow::Result<f64> {
     told["extism_rows_per_s_core"].as_f64().context("it told another figure")
 }
 
-/// Major and minor of a compiler.
-fn version(rustc: &str) -> Option<(u32, u32)> {
-    let told = Command::new(rustc).arg("--version").output().ok()?.stdout;
-    let told = String::from_utf8(told).ok()?;
-    let mut numbers = told.split_whitespace().nth(1)?.split('.').map(str::parse);
-    Some((numbers.next()?.ok()?, numbers.next()?.ok()?))
+struct Toolchain {
+    cargo: &'static str,
+    rustc: &'static str,
+    /// What rustup calls it.
+    name: Option<&'static str>,
+}
+
+impl Toolchain {
+    fn command(&self, program: &str) -> Command {
+        let mut command = Command::new(program);
+        if let Some(name) = self.name {
+            command.env("RUSTUP_TOOLCHAIN", name).env("RUSTUP_AUTO_INSTALL", "0");
+        }
+        command
+    }
+
+    /// Major and minor of the compiler.
+    fn version(&self) -> Option<(u32, u32)> {
+        let told = self.command(self.rustc).arg("--version").output().ok()?.stdout;
+        let told = String::from_utf8(told).ok()?;
+        let mut numbers = told.split_whitespace().nth(1)?.split('.').map(str::parse);
+        Some((numbers.next()?.ok()?, numbers.next()?.ok()?))
+    }
 }
