@@ -34,6 +34,7 @@ fn run() -> anyhow::Result<()> {
     let served = runtime.block_on(async {
         let app = Arc::new(App::new(config)?);
         telemetry.watch(&app.counters);
+        telemetry.watch_scorers(&app.counters, app.catalog.loader());
         let catalog = Arc::clone(&app.catalog);
         // The port opens at once; the first batch finds the scorers compiled.
         tokio::task::spawn_blocking(move || catalog.warm_up());

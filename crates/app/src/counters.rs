@@ -1,6 +1,8 @@
 //! Counters since the start of the process: for the log, `doctor` and metrics.
 
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use serde::Serialize;
 
@@ -17,7 +19,14 @@ pub struct Counters {
     duplicates: AtomicU64,
     alerts: AtomicU64,
     commands: AtomicU64,
+    scored: Mutex<Scored>,
 }
+
+/// Rows with a score, by equipment model and scorer.
+pub type Scored = BTreeMap<(Arc<str>, Arc<str>), u64>;
+
+/// Pairs of equipment model and scorer that are counted; a process that has met more versions counts the first.
+const MOST_SCORED: usize = 1_000;
 
 /// A reading of [`Counters`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
@@ -51,6 +60,18 @@ impl Counters {
         add(&self.duplicates, summary.duplicates);
         add(&self.alerts, outputs.alerts.len());
         add(&self.commands, outputs.commands.len());
+        let mut scored = self.scored.lock().unwrap_or_else(PoisonError::into_inner);
+        for (equipment, scorer, rows) in &summary.scored {
+            let key = (Arc::clone(equipment), Arc::clone(scorer));
+            if scored.len() < MOST_SCORED || scored.contains_key(&key) {
+                *scored.entry(key).or_default() += *rows as u64;
+            }
+        }
+    }
+
+    /// Which scorer gave how many rows of which equipment model their score.
+    pub fn scored(&self) -> Scored {
+        self.scored.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Reads all of them.

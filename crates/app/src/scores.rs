@@ -171,7 +171,13 @@ mod tests {
         let signals = Vec::new().into();
         (
             frame,
-            vec![ModelScores { scorer: "ewma-chart@1.0.0".into(), baseline: "arm@7".into(), signals, rows }],
+            vec![ModelScores {
+                equipment: "arm".into(),
+                scorer: "ewma-chart@1.0.0".into(),
+                baseline: "arm@7".into(),
+                signals,
+                rows,
+            }],
         )
     }
 

@@ -7,6 +7,7 @@
 use std::sync::Arc;
 
 use axum::http::HeaderMap;
+use opentelemetry::KeyValue;
 use opentelemetry::metrics::MeterProvider as _;
 use opentelemetry::propagation::TextMapPropagator as _;
 use opentelemetry::trace::TracerProvider as _;
@@ -21,8 +22,11 @@ use tracing_opentelemetry::OpenTelemetrySpanExt as _;
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
 use tracing_subscriber::{EnvFilter, fmt};
+use twinwright_scoring::LoadedScorer;
+use twinwright_scoring::metrics::MetricsReading;
 
 use crate::counters::{Counters, Reading};
+use crate::scorers::loader::Loader;
 
 /// The app setting that Azure sets.
 const CONNECTION: &str = "APPLICATIONINSIGHTS_CONNECTION_STRING";
@@ -108,6 +112,48 @@ impl Telemetry {
             };
             let _ = meter.u64_observable_counter(name).with_callback(observe).build();
         }
+    }
+
+    /// Exports what each scorer did and cost as metrics, with the scorer as an attribute.
+    pub fn watch_scorers(&self, counters: &Arc<Counters>, loader: &Arc<Loader>) {
+        let Some(providers) = &self.providers else { return };
+        let meter = providers.metrics.meter("twinwright");
+        type Pick = fn(&MetricsReading) -> u64;
+        let list: [(&'static str, Pick); 6] = [
+            ("twinwright.scorer.rows", |r| r.rows),
+            ("twinwright.scorer.micros", |r| r.micros),
+            ("twinwright.scorer.traps", |r| r.traps),
+            ("twinwright.scorer.deadlines", |r| r.deadlines),
+            ("twinwright.scorer.refusals", |r| r.refusals),
+            ("twinwright.scorer.broken", |r| r.broken),
+        ];
+        let named = |loaded: &LoadedScorer| [KeyValue::new("scorer", loaded.id().to_owned())];
+        for (name, pick) in list {
+            let loader = Arc::clone(loader);
+            let observe = move |observer: &dyn opentelemetry::metrics::AsyncInstrument<u64>| {
+                loader
+                    .all()
+                    .iter()
+                    .for_each(|loaded| observer.observe(pick(&loaded.metrics()), &named(loaded)));
+            };
+            let _ = meter.u64_observable_counter(name).with_callback(observe).build();
+        }
+        let memory = Arc::clone(loader);
+        let observe = move |observer: &dyn opentelemetry::metrics::AsyncInstrument<u64>| {
+            memory.all().iter().for_each(|loaded| observer.observe(loaded.metrics().memory, &named(loaded)));
+        };
+        let _ = meter.u64_observable_gauge("twinwright.scorer.memory").with_callback(observe).build();
+        let counters = Arc::clone(counters);
+        let observe = move |observer: &dyn opentelemetry::metrics::AsyncInstrument<u64>| {
+            for ((equipment, scorer), rows) in counters.scored() {
+                let whose = [
+                    KeyValue::new("equipment", equipment.to_string()),
+                    KeyValue::new("scorer", scorer.to_string()),
+                ];
+                observer.observe(rows, &whose);
+            }
+        };
+        let _ = meter.u64_observable_counter("twinwright.scored").with_callback(observe).build();
     }
 
     /// Sends what is buffered.

@@ -1,9 +1,11 @@
 //! What several tests need: a configuration, twins and devices that do as they are told.
 
-use std::sync::{Arc, Mutex};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, OnceLock};
 
 use async_trait::async_trait;
 use serde_json::{Value, json};
+use twinwright_scorer_builder::{Which, build_which};
 
 use crate::config::{Config, load};
 use crate::ports::{DevicePort, MethodAnswer, TwinAnswer, TwinPort, TwinVersion};
@@ -14,6 +16,21 @@ pub(crate) fn config() -> Arc<Config> {
     let fresh = ("TWINWRIGHT_SCORING__REFRESH_SECONDS".to_owned(), "0".to_owned());
     let often = ("TWINWRIGHT_INGEST__SNAPSHOT_EVERY_SEGMENTS".to_owned(), "5".to_owned());
     Arc::new(load(None, [none, fresh, often]).unwrap())
+}
+
+/// The folder of built scorers: that of `TWINWRIGHT_SCORERS`, or built here.
+pub(crate) fn built() -> &'static Path {
+    static FOLDER: OnceLock<PathBuf> = OnceLock::new();
+    FOLDER.get_or_init(|| {
+        if let Some(folder) = std::env::var_os("TWINWRIGHT_SCORERS") {
+            return folder.into();
+        }
+        let root = Path::new(&std::env::var_os("CARGO_MANIFEST_DIR").unwrap()).join("../..");
+        let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), PathBuf::from);
+        let out = target.join("test-scorers");
+        build_which(Which::All, &root.join("wasm-modules"), &target, &out, &mut |_| {}).unwrap();
+        out
+    })
 }
 
 /// Two threads, so that work which blocks one is seen.

@@ -31,6 +31,14 @@ pub struct SignalColumn {
     pub flags: Vec<u8>,
 }
 
+impl SignalColumn {
+    /// The value of a row where it is there and no check spoke against it, else [`ABSENT`].
+    pub fn trusted(&self, row: usize) -> f64 {
+        let flagged = self.flags.get(row).is_some_and(|flags| *flags != 0);
+        if flagged { ABSENT } else { self.values[row] }
+    }
+}
+
 /// One text telemetry field, dictionary-encoded.
 #[derive(Clone, Debug)]
 pub struct StateColumn {

@@ -38,7 +38,8 @@ pub struct EngineConfig {
     pub component_limit: usize,
     /// Instances alive at the same time.
     pub instances: u32,
-    /// Batches after which an instance is replaced, so that a slow leak never reaches the memory limit.
+    /// Batches after which an instance is replaced at the latest; one that leaks is replaced half way to the memory
+    /// limit.
     pub retire_after: u32,
     /// Who compiles; `None`: the calling process.
     pub compiler: Option<CompilerProcess>,

@@ -39,6 +39,26 @@ struct Live {
     store: Store<Guest>,
     scorer: bindings::Scorer,
     batches: u32,
+    /// Bytes after the first batch: what it needs, where nothing leaks.
+    needed: usize,
+}
+
+/// An instance that grows is replaced only after so many batches: one of them may just have been a large one.
+const LEAST_BATCHES: u32 = 16;
+
+impl Live {
+    /// Counts a batch. Says whether the instance may take another one: not after its last, and not where its memory has
+    /// grown half way from what it needed at first to the limit. Interpreters collect late, and some leak.
+    fn lasts(&mut self, retire_after: u32, limit: usize) -> bool {
+        let memory = self.store.data().memory();
+        self.batches += 1;
+        if self.batches == 1 {
+            self.needed = memory;
+        }
+        let grown = memory.saturating_sub(self.needed);
+        let leaks = self.batches >= LEAST_BATCHES && grown > limit.saturating_sub(self.needed) / 2;
+        self.batches < retire_after && !leaks
+    }
 }
 
 impl std::fmt::Debug for WasmScorer {
@@ -98,7 +118,7 @@ impl WasmScorer {
         let prepared = scorer.twinwright_scoring_scoring().call_prepare(&mut store, document);
         inner.metrics.dropped(store.data_mut().end());
         match prepared {
-            Ok(Ok(())) => Ok(Live { store, scorer, batches: 0 }),
+            Ok(Ok(())) => Ok(Live { store, scorer, batches: 0, needed: 0 }),
             Ok(Err(text)) => Err(ScorerError::Refused { scorer: inner.id.clone(), cause: tame(&text) }),
             Err(error) => Err(self.failure(&error, store.data(), deadline)),
         }
@@ -171,8 +191,7 @@ impl Scorer for WasmScorer {
             .inspect_err(|error| metrics.failed(error))?;
         metrics.answered(batch.device.len(), started.elapsed(), live.store.data().memory());
         // An instance that failed is not trusted again: it is dropped with the error above.
-        live.batches += 1;
-        if live.batches < self.loaded.inner.shared.config.retire_after {
+        if live.lasts(self.loaded.inner.shared.config.retire_after, self.memory) {
             self.live = Some(live);
         }
         Ok(scored)

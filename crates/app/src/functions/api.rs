@@ -16,6 +16,7 @@ use crate::app::App;
 use crate::clock::now;
 use crate::documents::alerts::MAX_ALERTS;
 use crate::documents::commands::CommandStatus;
+use crate::scorers::report::report;
 
 /// The API's routes.
 pub(super) fn router() -> Router<Arc<App>> {
@@ -114,10 +115,11 @@ async fn approve(State(app): State<Arc<App>>, Path(id): Path<String>, Json(by): 
     Ok(Json(json!(view)))
 }
 
-/// Counters and what is stuck, for `twinwright doctor` and for the demo's report.
+/// Counters, what is stuck and what each scorer did, for `twinwright doctor` and for the demo's report.
 async fn status(State(app): State<Arc<App>>) -> Answer {
     let patches = app.patcher.as_ref().map(|patcher| {
         json!({ "waiting": patcher.waiting(), "refused": patcher.refusals(), "counts": patcher.counts() })
     });
-    Ok(Json(json!({ "counters": app.counters.read(), "patches": patches })))
+    let scorers = report(app.catalog.loader(), &app.counters.scored());
+    Ok(Json(json!({ "counters": app.counters.read(), "patches": patches, "scorers": scorers })))
 }

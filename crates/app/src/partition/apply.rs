@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use twinwright_core::alert::{ScoredRow, Subject, TransitionKind};
 use twinwright_core::command::command_for;
-use twinwright_core::frame::{Frame, NO_STATE};
+use twinwright_core::frame::{ABSENT, Frame, NO_STATE, SignalColumn};
 use twinwright_core::gate::Position;
 use twinwright_core::patch::{Health, TwinUpdate};
 use twinwright_core::policy::{Equipment, EquipmentPolicy};
@@ -38,6 +38,8 @@ pub struct RowScore {
 /// The scored rows of one equipment model.
 #[derive(Clone, Debug)]
 pub struct ModelScores {
+    /// Equipment model.
+    pub equipment: Arc<str>,
     /// Scorer.
     pub scorer: Arc<str>,
     /// Baseline.
@@ -172,12 +174,7 @@ fn score(
         }
         device_of.push(local[index]);
         time.push(frame.time[row]);
-        for column in &columns {
-            let value = column.map_or(f64::NAN, |column| column.values[row]);
-            let masked = value.is_nan() || column.is_some_and(|column| column.flags[row] != 0);
-            values.push(if masked { 0.0 } else { value });
-            mask.push(u8::from(masked));
-        }
+        take_row(&columns, row, &mut values, &mut mask);
     }
     let batch = ScoreBatch {
         signals: width,
@@ -260,6 +257,7 @@ fn score(
         effects.outputs.alerts.push(message);
     }
     effects.scores.push(ModelScores {
+        equipment: Arc::clone(&model.name),
         scorer: Arc::clone(&by),
         baseline: Arc::clone(&baseline),
         signals: Arc::clone(&scorer.signals),
@@ -275,6 +273,20 @@ fn score(
             baseline: Arc::clone(&baseline),
             remaining_life: scorer.life.as_deref().map(|life| document::remaining(life, answer.scores[row])),
         });
+    }
+}
+
+/// A row as scorers get it: what is absent or flagged is masked.
+pub(super) fn take_row(
+    columns: &[Option<&SignalColumn>],
+    row: usize,
+    values: &mut Vec<f64>,
+    mask: &mut Vec<u8>,
+) {
+    for column in columns {
+        let value = column.map_or(ABSENT, |column| column.trusted(row));
+        values.push(if value.is_nan() { 0.0 } else { value });
+        mask.push(u8::from(value.is_nan()));
     }
 }
 

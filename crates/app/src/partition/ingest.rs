@@ -28,6 +28,7 @@ use twinwright_history::store::Store;
 
 use super::apply::{Effects, Plant, apply, twin_update};
 use super::check::check;
+use super::look_back::look_back;
 use super::replay::Purpose;
 use super::scorer::ModelScorer;
 use super::state::PartitionState;
@@ -70,6 +71,8 @@ pub struct Summary {
     pub dead_lettered: usize,
     /// Events that had been seen before.
     pub duplicates: usize,
+    /// Rows with a score that counts: equipment model, scorer, how many.
+    pub scored: Vec<(Arc<str>, Arc<str>, usize)>,
 }
 
 /// A partition's state and what belongs to it.
@@ -188,7 +191,11 @@ impl Ingest {
         summary.dead_lettered = rejected.len();
         let versions = self.versions(slot, &frame, now).await;
         let state = slot.state.get_or_insert_default();
+        let known = state.devices.len();
         let places = check(state, &mut frame, &self.config.equipment);
+        look_back(&self.segments, state, known, &frame, &places, &mut slot.scorers)
+            .await
+            .map_err(|cause| IngestError::Storage { partition, action: "read the rows before", cause })?;
         kill::point("checked");
         if !rejected.is_empty() {
             for letter in rejected.iter().take(3) {
@@ -226,6 +233,10 @@ impl Ingest {
         self.report(&effects, partition, started);
         state.outbox = effects.outputs.clone();
         self.scores.add(&frame, &effects.scores);
+        let scored = effects.scores.iter();
+        summary.scored = scored
+            .map(|part| (Arc::clone(&part.equipment), Arc::clone(&part.scorer), part.rows.len()))
+            .collect();
         self.offer(state, &effects.touched, partition, now);
         kill::point("patches-offered");
         slot.segments += 1;

@@ -11,6 +11,7 @@ use twinwright_core::time::Micros;
 use super::apply::{Plant, apply};
 use super::check::check;
 use super::ingest::{Ingest, IngestError, Slot, run_scoring};
+use super::look_back::look_back;
 use super::scorer::ModelScorer;
 use super::state::{Gap, PartitionState};
 use crate::scorers::canary;
@@ -120,7 +121,11 @@ impl Ingest {
             }
             scorers.retain(|model, _| metadata.versions.contains_key(&**model));
             canary::connect(&metadata.versions, &mut scorers);
+            let known = state.devices.len();
             let places = check(&mut state, &mut frame, &self.config.equipment);
+            look_back(&self.segments, &mut state, known, &frame, &places, &mut scorers)
+                .await
+                .map_err(storage("read the rows before"))?;
             let plant = Plant { hub: &self.config.hub, equipment: &self.config.equipment };
             let effects = run_scoring(|| apply(&mut state, &frame, &places, &mut scorers, plant));
             if purpose == Purpose::Serve {

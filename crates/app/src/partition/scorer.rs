@@ -71,6 +71,14 @@ impl ModelScorer {
         self.scorer.is_some() && self.failures < MAX_FAILURES
     }
 
+    /// Scores with the scorer itself, or not at all; nobody compares or counts it.
+    ///
+    /// # Errors
+    /// [`ScorerError`]; `None` where there is no scorer.
+    pub fn score_alone(&mut self, batch: &ScoreBatch<'_>) -> Option<Result<Scored, ScorerError>> {
+        Some(checked(self.scorer.as_mut()?.as_mut(), batch))
+    }
+
     /// Scores with the scorer, or with the stand-in and its states when that fails. `devices` are numbers of the
     /// batch's devices that stay theirs from batch to batch.
     pub fn score(&mut self, batch: &ScoreBatch<'_>, stand_in: &ScoreBatch<'_>, devices: &[u32]) -> Outcome {
@@ -79,11 +87,7 @@ impl ModelScorer {
             && let Some(scorer) = &mut self.scorer
         {
             let started = self.trial.is_some().then(Instant::now);
-            let answer =
-                scorer.score(batch).and_then(|answer| match check_answer(batch, &answer, MAX_STATE) {
-                    Ok(()) => Ok(answer),
-                    Err(cause) => Err(ScorerError::Contract { scorer: scorer.id().to_owned(), cause }),
-                });
+            let answer = checked(scorer.as_mut(), batch);
             if let (Some(trial), Some(started)) = (&mut self.trial, started) {
                 trial.observe(batch, devices, answer.as_ref(), started.elapsed());
             }
@@ -101,5 +105,14 @@ impl ModelScorer {
         let answer =
             self.stand_in.score(stand_in).ok().filter(|a| check_answer(stand_in, a, MAX_STATE).is_ok());
         Outcome { answer: answer.map(|answer| (Who::StandIn, answer)), error }
+    }
+}
+
+/// An answer that keeps the contract.
+fn checked(scorer: &mut dyn Scorer, batch: &ScoreBatch<'_>) -> Result<Scored, ScorerError> {
+    let answer = scorer.score(batch)?;
+    match check_answer(batch, &answer, MAX_STATE) {
+        Ok(()) => Ok(answer),
+        Err(cause) => Err(ScorerError::Contract { scorer: scorer.id().to_owned(), cause }),
     }
 }

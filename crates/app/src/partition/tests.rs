@@ -49,7 +49,7 @@ fn batch(events: impl Iterator<Item = i64>) -> EventHubBatch {
     EventHubBatch::parse(&event_hub_body(&events, &options), &options.binding).unwrap()
 }
 
-async fn give_baseline(store: &Store, number: u64) {
+pub(super) async fn give_baseline(store: &Store, number: u64) {
     let mut readings =
         Readings { signals: vec!["temperature".into(), "vibration".into()], ..Readings::default() };
     for row in 0..1_500_i64 {

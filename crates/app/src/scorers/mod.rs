@@ -3,7 +3,7 @@
 //!
 //! [`registry`] keeps signed packages, [`decisions`] the numbered documents by which every instance comes to the same
 //! standing, [`loader`] verifies, compiles and rehearses on stored rows, [`canary`] splits the rows of a batch, [`document`] tells what training wrote for them, [`trials`] carries verdicts back
-//! into decisions.
+//! into decisions, [`report`] what each scorer did and cost.
 
 pub mod assets;
 pub mod backtest;
@@ -13,6 +13,7 @@ pub mod document;
 pub mod loader;
 pub mod registry;
 mod rehearsal;
+pub mod report;
 #[cfg(test)]
 mod tests;
 pub mod trials;

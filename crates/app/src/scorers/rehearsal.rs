@@ -5,6 +5,7 @@ use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use tracing::warn;
+use twinwright_core::frame::ABSENT;
 use twinwright_core::policy::{AlertPolicy, Equipment};
 use twinwright_core::time::{Micros, SECOND};
 use twinwright_history::segments::SegmentLog;
@@ -92,15 +93,14 @@ fn take(
     let column = |name: &String| frame.signals.iter().find(|column| *column.name == **name);
     let columns: Vec<_> = baseline.signals.iter().map(column).collect();
     for row in (0..frame.rows()).filter(|row| ours[frame.device[*row] as usize]) {
-        let value = |column: &twinwright_core::frame::SignalColumn| {
-            let trusted = column.flags.get(row).is_none_or(|flags| *flags == 0);
-            if trusted { column.values[row] } else { f64::NAN }
-        };
         rows.push(TestRow {
             device: Arc::clone(frame.device_id(row)),
             time: frame.time[row],
             sequence: frame.sequence.get(row).copied().unwrap_or_default(),
-            values: columns.iter().map(|column| column.map_or(f64::NAN, value)).collect(),
+            values: columns
+                .iter()
+                .map(|column| column.map_or(ABSENT, |column| column.trusted(row)))
+                .collect(),
         });
     }
 }

@@ -1,8 +1,7 @@
 //! Published scorers in the flow: signed, tried, promoted, rolled back, swapped a thousand times while instances die.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use azure_functions_rs_custom_handler::EventHubBatch;
@@ -11,7 +10,6 @@ use twinwright_core::time::SECOND;
 use twinwright_history::scores::ScoreLog;
 use twinwright_history::segments::SegmentLog;
 use twinwright_history::store::Store;
-use twinwright_scorer_builder::{Which, build_which};
 use twinwright_scoring::package::{Draft, Envelope, SigningKey, Trust};
 use twinwright_scoring::swap::{Release, Stage, Standing};
 use twinwright_scoring::{EngineConfig, ScoringEngine};
@@ -19,30 +17,17 @@ use twinwright_scoring::{EngineConfig, ScoringEngine};
 use super::canary;
 use super::decisions::{Decisions, Note};
 use super::registry::{Registry, RegistryError, component_path};
+use super::report::{Share, report};
 use crate::catalog::{Catalog, baselines};
 use crate::config::{Config, load};
+use crate::counters::Counters;
 use crate::partition::ingest::Ingest;
 use crate::scores::ScoreBuffer;
-use crate::testing::runtime;
+use crate::testing::{built, runtime};
 use crate::train::{Declared, Readings, fit_only};
 
 const START: i64 = 1_760_000_000_000_000;
 const MODEL: &str = "robotic-arm";
-
-/// The folder of built scorers: that of `TWINWRIGHT_SCORERS`, or built here.
-fn built() -> &'static Path {
-    static FOLDER: OnceLock<PathBuf> = OnceLock::new();
-    FOLDER.get_or_init(|| {
-        if let Some(folder) = std::env::var_os("TWINWRIGHT_SCORERS") {
-            return folder.into();
-        }
-        let root = Path::new(&std::env::var_os("CARGO_MANIFEST_DIR").unwrap()).join("../..");
-        let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), PathBuf::from);
-        let out = target.join("test-scorers");
-        build_which(Which::All, &root.join("wasm-modules"), &target, &out, &mut |_| {}).unwrap();
-        out
-    })
-}
 
 /// The misbehaving scorer as another version that behaves in a fixed way.
 fn variant(version: &str, how: &str) -> Vec<u8> {
@@ -378,6 +363,26 @@ fn bad_versions_are_rolled_back_by_themselves_and_serve_nobody() {
         let log = Decisions::new(plant.store.clone()).log(MODEL, 100).await.unwrap();
         let last = &log.last().unwrap().1;
         assert!(last.reason.contains("stored rows"), "{last:?}");
+    });
+}
+
+#[test]
+fn what_each_scorer_did_and_whom_it_serves_is_told() {
+    runtime().block_on(async {
+        let plant = Plant::new(&[]).await;
+        let release = plant.publish("0.0.2", "steady").await;
+        plant.decide(|_| Standing { promoted: Some(release.clone()), ..Standing::default() }).await;
+        let (ingest, _, catalog) = plant.instance();
+        let counters = Counters::default();
+        for first in [0, 40] {
+            let (outputs, summary) = ingest.batch(&batch(first, first + 40), START).await.unwrap();
+            counters.batch(&summary, &outputs);
+        }
+        let told = report(catalog.loader(), &counters.scored());
+        let [scorer] = &told[..] else { panic!("{told:?}") };
+        assert_eq!((&*scorer.scorer, scorer.calls.rows, scorer.calls.traps), ("hostile@0.0.2", 80, 0));
+        assert!(scorer.micros_per_row > 0.0 && scorer.calls.memory > 0, "{scorer:?}");
+        assert_eq!(scorer.serves, [Share { equipment: MODEL.into(), rows: 80, share: 1.0 }]);
     });
 }
 

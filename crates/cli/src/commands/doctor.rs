@@ -117,5 +117,28 @@ fn functions(status: &Value) -> Vec<Check> {
         let cause = refused["cause"].as_str().unwrap_or_default();
         checks.push(check(refused["twin"].as_str().unwrap_or("twin"), Verdict::Problem, cause));
     }
+    let scorers = status["scorers"].as_array().into_iter().flatten();
+    checks.extend(scorers.filter(|scorer| scorer["calls"]["instances"] != 0).map(scorer));
     checks
+}
+
+/// What a scorer does and costs. Failures since the start are told, not judged: who fails is replaced by the stand-in, and
+/// a version on trial is rolled back by itself.
+fn scorer(told: &Value) -> Check {
+    let number = |key: &str| told["calls"][key].as_u64().unwrap_or(0);
+    let serves = told["serves"].as_array().into_iter().flatten().map(|part| {
+        let share = part["share"].as_f64().unwrap_or(0.0) * 100.0;
+        format!("{share:.0} % of {}", part["equipment"].as_str().unwrap_or_default())
+    });
+    let serves = serves.collect::<Vec<_>>().join(", ");
+    let serves = if serves.is_empty() { "serves nothing".to_owned() } else { format!("serves {serves}") };
+    let detail = format!(
+        "{serves}; {} rows, {:.1} µs a row, {} traps, {} past the deadline, {} kB",
+        number("rows"),
+        told["microsPerRow"].as_f64().unwrap_or(0.0),
+        number("traps"),
+        number("deadlines"),
+        number("memory") / 1024,
+    );
+    check(told["scorer"].as_str().unwrap_or("scorer"), Verdict::Ok, detail)
 }

@@ -175,10 +175,7 @@ impl Rows {
             }
             let into = self.columns.entry(Arc::clone(&column.name)).or_default();
             into.resize(before, f64::NAN);
-            into.extend(rows.iter().map(|&row| {
-                let trusted = column.flags.get(row).is_none_or(|flags| *flags == 0);
-                if trusted { column.values[row] } else { f64::NAN }
-            }));
+            into.extend(rows.iter().map(|&row| column.trusted(row)));
         }
         let total = self.time.len();
         self.columns.values_mut().for_each(|column| column.resize(total, f64::NAN));
